@@ -1,0 +1,58 @@
+//! What the deployment hands the Worker: binding names in one place, and calls to our own Durable Objects.
+
+use serde::{Serialize, de::DeserializeOwned};
+use worker::{Env, Method, Request, RequestInit, Response, Stub};
+
+/// The D1 database.
+pub(super) const DB: &str = "DB";
+
+/// The Durable Object classes, by binding name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Merges flushes, one instance a shard.
+    Collector,
+    /// Exact limits, one instance a shard.
+    Limiter,
+    /// One tick at a time; a single instance.
+    Engine,
+}
+
+impl Class {
+    fn binding(self) -> &'static str {
+        match self {
+            Self::Collector => "COLLECTOR",
+            Self::Limiter => "LIMITER",
+            Self::Engine => "ENGINE",
+        }
+    }
+}
+
+/// The stub of the instance of `class` called `name`.
+pub(super) fn stub(env: &Env, class: Class, name: &str) -> worker::Result<Stub> {
+    env.durable_object(class.binding())?.get_by_name(name)
+}
+
+/// `POST`s `body` as JSON to `path` of a Durable Object and reads its JSON answer; any status but 200 is an error.
+pub(super) async fn call<B: Serialize, A: DeserializeOwned>(stub: &Stub, path: &str, body: &B) -> worker::Result<A> {
+    let text = serde_json::to_string(body)?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(text.into()));
+    let request = Request::new_with_init(&format!("https://parapet.internal{path}"), &init)?;
+    let mut response = stub.fetch_with_request(request).await?;
+    let answer = response.text().await?;
+    if response.status_code() != 200 {
+        return Err(worker::Error::RustError(format!("{path} answered {}: {answer}", response.status_code())));
+    }
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// A 200 with `body` as JSON.
+pub(super) fn json<B: Serialize>(body: &B) -> worker::Result<Response> {
+    Ok(Response::ok(serde_json::to_string(body)?)?.with_headers(worker::Headers::from_iter([("content-type", "application/json")])))
+}
+
+/// A variable's or secret's text; `None` when it is not bound or empty.
+pub(super) fn text(env: &Env, name: &str) -> Option<String> {
+    let value = js_sys::Reflect::get(env, &name.into()).ok()?.as_string()?;
+    (!value.trim().is_empty()).then_some(value)
+}

@@ -1,0 +1,282 @@
+//! Rules, channels and routes.
+//!
+//! Durations are written `30s`, `5m`, `1h`, `7d` in the file and are milliseconds here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The alerting configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerting {
+    /// Where notifications can go.
+    pub channels: Vec<Channel>,
+    /// Which alerts go where, in order; every route that matches is used until one that does not `continue`.
+    pub routes: Vec<Route>,
+    /// What is watched.
+    pub rules: Vec<Rule>,
+}
+
+/// A destination.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// What routes and deliveries call it.
+    pub id: String,
+    /// How messages get there.
+    pub via: Via,
+    /// Whether the end of an alert is told too.
+    #[serde(default = "yes")]
+    pub send_resolved: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How messages reach a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Via {
+    /// A Slack incoming webhook whose URL is in the named secret.
+    Slack {
+        /// The binding that holds the URL.
+        secret: String,
+    },
+    /// An e-mail provider's HTTP API at `EMAIL_WEBHOOK_URL`, to `ALERT_EMAIL_RECIPIENTS`.
+    Email {
+        /// The shape of its request.
+        format: EmailFormat,
+        /// The sender, `Name <address>` or an address.
+        from: String,
+    },
+    /// Sentry, at `SENTRY_DSN`.
+    Sentry {},
+}
+
+/// The shapes of e-mail providers' requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailFormat {
+    /// Resend: `{from, to, subject, html, text}`, `Idempotency-Key`.
+    Resend,
+    /// SendGrid v3: `{personalizations, from, subject, content}`.
+    Sendgrid,
+    /// `{from, to, subject, html, text, message_id}`.
+    Plain,
+}
+
+/// Sends alerts to channels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Labels an alert must have (`severity`, `rule` and the rule's own); empty matches all.
+    #[serde(default)]
+    pub matchers: BTreeMap<String, String>,
+    /// The channels' ids.
+    pub channels: Vec<String>,
+    /// Whether later routes are tried too.
+    #[serde(default)]
+    pub r#continue: bool,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Look at it today.
+    Warning,
+    /// Wakes somebody.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, mildest first.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
+    /// The configured, stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == text)
+    }
+}
+
+/// One thing that is watched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Stable and unique: letters, digits, `-`.
+    pub id: String,
+    /// What a person reads.
+    pub name: String,
+    /// How bad it is when it fires.
+    pub severity: Severity,
+    /// The condition.
+    pub when: When,
+    /// How long the condition must hold before it fires; 0 fires at once.
+    #[serde(default)]
+    pub for_ms: i64,
+    /// How long it keeps firing after the condition last held.
+    #[serde(default)]
+    pub keep_firing_for_ms: i64,
+    /// What no data means.
+    pub no_data: NoData,
+    /// What a failed evaluation means.
+    pub error: OnError,
+    /// Extra labels for routing.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// One sentence: what is wrong and what it does to people.
+    pub summary: String,
+    /// Where to read what to do; an absolute URL or a path below the console.
+    pub runbook: String,
+    /// Who owns it.
+    pub owner: String,
+}
+
+/// The condition of a rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum When {
+    /// An aggregate of a series beyond a bound.
+    Threshold {
+        /// What is read.
+        of: Selector,
+        /// How the cells become one number.
+        aggregate: Aggregate,
+        /// Over how long.
+        over: Over,
+        /// The comparison.
+        compare: Compare,
+        /// The bound.
+        bound: Bound,
+    },
+    /// Part over whole beyond a bound (0 to 1).
+    Ratio {
+        /// The numerator.
+        part: Selector,
+        /// The denominator.
+        whole: Selector,
+        /// Over how long.
+        over: Over,
+        /// The comparison.
+        compare: Compare,
+        /// The bound, 0 to 1.
+        bound: f64,
+        /// Below this many in the whole there is no verdict (no data).
+        min_samples: f64,
+    },
+    /// Nothing came: the series has no amount over the window.
+    Absence {
+        /// What should be there.
+        of: Selector,
+        /// For how long it may be missing.
+        over: Over,
+    },
+}
+
+/// Which series: a name and label values. A value may end in `*` to match a prefix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selector {
+    /// The metric name.
+    pub series: String,
+    /// Labels that must be equal.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How cells become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aggregate {
+    /// Counter increase, or a distribution's sum.
+    Sum,
+    /// Increase per second.
+    Rate,
+    /// Number of values.
+    Count,
+    /// A distribution's mean.
+    Avg,
+    /// Lowest value.
+    Min,
+    /// Highest value.
+    Max,
+    /// A gauge's last value.
+    Last,
+    /// Median.
+    P50,
+    /// 95th percentile.
+    P95,
+    /// 99th percentile.
+    P99,
+}
+
+/// Over how long a condition looks back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// The last that many milliseconds.
+    Ms(i64),
+    /// The business day so far, in the site's zone.
+    Today,
+}
+
+/// The comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compare {
+    /// Fires when the value is greater than the bound.
+    Above,
+    /// Fires when the value is less than the bound.
+    Below,
+}
+
+/// What a threshold compares with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Bound {
+    /// A number in the series' unit.
+    Value(f64),
+    /// A share of what a target expects by now (its goal paced evenly over its hours; no verdict before a quarter of them).
+    OfTarget {
+        /// The target's id.
+        target: String,
+        /// 0 to 1.
+        share: f64,
+    },
+}
+
+/// What no data means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoData {
+    /// All is well.
+    Ok,
+    /// The condition holds.
+    Alert,
+    /// The state stays as it was.
+    Keep,
+}
+
+/// What a failed evaluation (not missing data: our own blindness) means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The rule raises an alert of its own.
+    Alert,
+    /// The state stays as it was.
+    Keep,
+}

@@ -1,0 +1,92 @@
+//! SQL as data: a [`Statement`] is text and parameters, a row is a JSON object; one file per table family.
+//!
+//! Limits (D1): 100 bound parameters a statement, 100 KB of SQL, 2 MB a row, so many rows travel as ONE JSON parameter
+//! read by `json_each(?1)`. Integers are bound as JavaScript numbers: they must stay below 2^53.
+
+use serde::de::DeserializeOwned;
+
+use crate::ports::DbError;
+
+pub mod series;
+
+/// A bound value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// SQL NULL.
+    Null,
+    /// An integer below 2^53 in size.
+    Int(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// Text (JSON included).
+    Text(String),
+}
+
+impl From<i64> for Param {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for Param {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<&str> for Param {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Param {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<T: Into<Param>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One SQL statement with numbered parameters (`?1`, `?2`, …).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The text.
+    pub sql: &'static str,
+    /// What `?1`, `?2`, … stand for.
+    pub params: Vec<Param>,
+}
+
+impl Statement {
+    /// A statement and its parameters.
+    pub fn new(sql: &'static str, params: impl IntoIterator<Item = Param>) -> Self {
+        Self { sql, params: params.into_iter().collect() }
+    }
+}
+
+/// What one statement of a batch gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StatementResult {
+    /// The rows, each a JSON object keyed by column name.
+    pub rows: Vec<serde_json::Value>,
+    /// Rows inserted, updated or deleted.
+    pub changes: u64,
+    /// What D1 bills as read; 0 where the runtime does not say.
+    pub rows_read: u64,
+    /// What D1 bills as written; 0 where the runtime does not say.
+    pub rows_written: u64,
+}
+
+impl StatementResult {
+    /// The rows as `T`, or which table did not read as expected.
+    pub fn decode<T: DeserializeOwned>(self, table: &'static str) -> Result<Vec<T>, DbError> {
+        self.rows
+            .into_iter()
+            .map(|row| serde_json::from_value(row).map_err(|error| DbError::Shape { table, message: error.to_string() }))
+            .collect()
+    }
+}

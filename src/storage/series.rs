@@ -1,0 +1,134 @@
+//! The tables `series`, `minute`, `hour` and `day`: cells as rows and rows as cells.
+//!
+//! Invariant: a row is the whole truth of its (t, series, shard), so writing overwrites and repeating it changes
+//! nothing. All rows of one write travel as one JSON parameter; sketches as hex, since JSON has no bytes.
+
+use serde::Deserialize;
+
+use super::{Param, Statement, StatementResult};
+use crate::ids;
+use crate::ports::DbError;
+use crate::telemetry::cell::{Cell, Distribution, Gauge, Micros};
+use crate::telemetry::series::{Kind, SeriesKey};
+use crate::telemetry::sketch::Sketch;
+use crate::time::{UnixMs, Window};
+
+/// All cells of one span of time.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Slice {
+    /// Its start.
+    pub t: UnixMs,
+    /// The series that have a value in it.
+    pub cells: Vec<(SeriesKey, Cell)>,
+}
+
+/// Rows of one JSON parameter: 500 rows of at most ~700 bytes stay far below D1's 2 MB a value.
+pub const ROWS_PER_STATEMENT: usize = 500;
+
+/// Writes the slices of `shard` as minute rows, series first; one transaction of a few statements.
+pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
+    let cells: Vec<(UnixMs, &SeriesKey, &Cell)> =
+        slices.iter().flat_map(|slice| slice.cells.iter().map(move |(key, cell)| (slice.t, key, cell))).collect();
+    cells
+        .chunks(ROWS_PER_STATEMENT)
+        .flat_map(|chunk| {
+            let mut keys: Vec<&SeriesKey> = chunk.iter().map(|(_, key, _)| *key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let series: Vec<_> = keys.iter().map(|key| (key.id(), key.kind().as_str(), key.name(), key.labels())).collect();
+            let rows: Vec<_> = chunk.iter().map(|(t, key, cell)| row(*t, key, shard, cell)).collect();
+            [
+                Statement::new(
+                    "INSERT INTO series (id, kind, name, labels)
+                     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]')
+                     FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
+                    [json(&series)],
+                ),
+                Statement::new(
+                    "INSERT OR REPLACE INTO minute (t, series, shard, value, at, low, high, sketch)
+                     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+                            json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), unhex(json_extract(value, '$[7]'))
+                     FROM json_each(?1)",
+                    [json(&rows)],
+                ),
+            ]
+        })
+        .collect()
+}
+
+/// Reads the minute rows of `window` of the series called `names`, by one seek per (minute, series): a day of one
+/// series is 1,440 rows read, whatever else the minutes hold.
+pub fn read_minutes(names: &[&str], window: Window) -> Statement {
+    Statement::new(
+        "WITH RECURSIVE minutes(t) AS (SELECT ?1 WHERE ?1 < ?2 UNION ALL SELECT t + 60000 FROM minutes WHERE t + 60000 < ?2)
+         SELECT m.t, s.kind, s.name, s.labels, m.value, m.at, m.low, m.high, hex(m.sketch) AS sketch
+         FROM series s CROSS JOIN minutes CROSS JOIN minute m ON m.t = minutes.t AND m.series = s.id
+         WHERE s.name IN (SELECT value FROM json_each(?3)) ORDER BY m.t",
+        [Param::Int(window.from.floor(60_000).0), Param::Int(window.to.0), json(&names)],
+    )
+}
+
+/// The cells [`read_minutes`] found, shards merged, one slice per minute in order.
+pub fn slices(result: StatementResult) -> Result<Vec<Slice>, DbError> {
+    let mut out: Vec<Slice> = Vec::new();
+    for row in result.decode::<Row>("minute")? {
+        let (t, key, cell) = row.into_cell()?;
+        if out.last().is_none_or(|slice| slice.t != t) {
+            out.push(Slice { t, cells: Vec::new() });
+        }
+        if let Some(slice) = out.last_mut() {
+            match slice.cells.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, known)) => known.merge(&cell),
+                None => slice.cells.push((key, cell)),
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Param {
+    Param::Text(serde_json::to_string(value).unwrap_or_default())
+}
+
+type JsonRow = (i64, i64, u32, f64, Option<i64>, Option<f64>, Option<f64>, Option<String>);
+
+fn row(t: UnixMs, key: &SeriesKey, shard: u32, cell: &Cell) -> JsonRow {
+    match cell {
+        Cell::Counter(sum) => (t.0, key.id(), shard, sum.as_f64(), None, None, None, None),
+        Cell::Gauge(gauge) => (t.0, key.id(), shard, gauge.last, Some(gauge.at), Some(gauge.min), Some(gauge.max), None),
+        Cell::Distribution(cell) => {
+            (t.0, key.id(), shard, cell.sum.as_f64(), None, Some(cell.min), Some(cell.max), Some(ids::hex(&cell.sketch.encode())))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Row {
+    t: i64,
+    kind: Kind,
+    name: String,
+    labels: String,
+    value: f64,
+    at: Option<i64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    sketch: Option<String>,
+}
+
+impl Row {
+    fn into_cell(self) -> Result<(UnixMs, SeriesKey, Cell), DbError> {
+        let shape = |message: &str| DbError::Shape { table: "minute", message: message.to_owned() };
+        let labels = serde_json::from_str(&self.labels).map_err(|_| shape("labels are not a JSON list of pairs"))?;
+        let (low, high) = (self.low.unwrap_or(self.value), self.high.unwrap_or(self.value));
+        let cell = match self.kind {
+            Kind::Counter => Cell::Counter(Micros::from_f64(self.value)),
+            Kind::Gauge => Cell::Gauge(Gauge { at: self.at.unwrap_or(self.t), last: self.value, min: low, max: high }),
+            Kind::Distribution => {
+                let bytes = ids::unhex(&self.sketch.unwrap_or_default()).ok_or_else(|| shape("the sketch is not hex"))?;
+                let sketch = Sketch::decode(&bytes).map_err(|_| shape("the sketch does not decode"))?;
+                Cell::Distribution(Distribution { sum: Micros::from_f64(self.value), min: low, max: high, sketch })
+            }
+        };
+        Ok((UnixMs(self.t), SeriesKey::new(self.kind, self.name, labels), cell))
+    }
+}

@@ -1,0 +1,7 @@
+//! Counting: from one observed request to rows in D1, in the order the data travels.
+//!
+//! `sample` → `buffer` (isolate, ≤ 1 s) → `window` (Collector: exactly-once merge) → `storage::series` (D1).
+
+pub mod cell;
+pub mod series;
+pub mod sketch;

@@ -1,0 +1,172 @@
+//! What a series is called: a kind, a Prometheus name and sorted labels.
+//!
+//! Invariant: equal keys have equal canonical texts and equal ids, whatever order the labels came in. The kind is part
+//! of the key, so two cells that meet under one key always merge.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids;
+
+/// How the values of a series combine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A sum that only grows.
+    Counter,
+    /// A level: the last, lowest and highest value seen.
+    Gauge,
+    /// Values with a count, a sum and quantiles.
+    Distribution,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Counter, Self::Gauge, Self::Distribution];
+
+    /// The stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Distribution => "distribution",
+        }
+    }
+
+    /// The kind called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The identity of a series.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(Kind, String, Vec<(String, String)>)", into = "(Kind, String, Vec<(String, String)>)")]
+pub struct SeriesKey {
+    kind: Kind,
+    name: String,
+    labels: Vec<(String, String)>,
+}
+
+impl From<(Kind, String, Vec<(String, String)>)> for SeriesKey {
+    fn from((kind, name, labels): (Kind, String, Vec<(String, String)>)) -> Self {
+        Self::new(kind, name, labels)
+    }
+}
+
+impl From<SeriesKey> for (Kind, String, Vec<(String, String)>) {
+    fn from(key: SeriesKey) -> Self {
+        (key.kind, key.name, key.labels)
+    }
+}
+
+impl SeriesKey {
+    /// A key; labels are sorted, and of two labels of one name the first given stays.
+    pub fn new(kind: Kind, name: impl Into<String>, mut labels: Vec<(String, String)>) -> Self {
+        labels.sort_by(|a, b| a.0.cmp(&b.0));
+        labels.dedup_by(|later, earlier| later.0 == earlier.0);
+        Self { kind, name: name.into(), labels }
+    }
+
+    /// How its values combine.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The metric name, for example `http_requests_total`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Label names and values, sorted by name.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    /// The value of one label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `name{a="1",b="2"}`, the way Prometheus writes it.
+    pub fn canonical(&self) -> String {
+        if self.labels.is_empty() {
+            return self.name.clone();
+        }
+        let labels: Vec<String> = self.labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escape_label_value(value))).collect();
+        format!("{}{{{}}}", self.name, labels.join(","))
+    }
+
+    /// The 53-bit id D1 rows carry: a hash of the kind and the canonical text.
+    pub fn id(&self) -> i64 {
+        ids::hash53(format!("{} {}", self.kind.as_str(), self.canonical()).as_bytes())
+    }
+}
+
+/// A label value with `\`, `"` and line feed escaped, as the Prometheus text format asks.
+pub fn escape_label_value(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Everything beyond a bound is counted under this label value.
+pub const OTHER: &str = "(other)";
+
+/// The names Parapet itself writes. Base units, `_total` for counters, as Prometheus asks.
+pub mod name {
+    /// Requests by `route`, `method`, `class` (`2xx` …).
+    pub const REQUESTS: &str = "http_requests_total";
+    /// Seconds until the origin's response headers, by `route`, `method`, `class`.
+    pub const DURATION: &str = "http_request_duration_seconds";
+    /// Response bytes the origin declared, by `route`, `method`, `class`.
+    pub const RESPONSE_BYTES: &str = "http_response_bytes_total";
+    /// Requests by `country`.
+    pub const BY_COUNTRY: &str = "http_requests_by_country_total";
+    /// Requests by `colo`.
+    pub const BY_COLO: &str = "http_requests_by_colo_total";
+    /// Requests by `client_class`.
+    pub const BY_CLIENT: &str = "http_requests_by_client_total";
+    /// Requests by `cache_status`.
+    pub const BY_CACHE: &str = "http_requests_by_cache_total";
+    /// Requests a limit decided on, by `rule` and `decision` (`limited`, `would_limit`, `degraded`).
+    pub const LIMITED: &str = "http_requests_limited_total";
+    /// Requests that got no answer from the origin, by `route` and `reason`.
+    pub const ORIGIN_ERRORS: &str = "http_origin_errors_total";
+    /// Samples or events that were not kept, by `reason`.
+    pub const DROPPED: &str = "parapet_dropped_total";
+    /// Engine ticks by `outcome`.
+    pub const TICKS: &str = "parapet_ticks_total";
+    /// Seconds since the last finished tick.
+    pub const TICK_AGE: &str = "parapet_tick_age_seconds";
+    /// Outbox messages by `channel` and `outcome`.
+    pub const DELIVERIES: &str = "parapet_deliveries_total";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_survive_the_round_trip() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_str(kind.as_str()), Some(kind));
+        }
+        assert_eq!(Kind::from_str("histogram"), None);
+    }
+
+    #[test]
+    fn label_order_makes_no_other_series() {
+        let one = SeriesKey::new(Kind::Counter, "x_total", vec![("b".into(), "2".into()), ("a".into(), "\"1\"".into())]);
+        let two = SeriesKey::new(Kind::Counter, "x_total", vec![("a".into(), "\"1\"".into()), ("b".into(), "2".into())]);
+        assert_eq!(one, two);
+        assert_eq!(one.id(), two.id());
+        assert_eq!(one.canonical(), r#"x_total{a="\"1\"",b="2"}"#);
+        assert_ne!(one.id(), SeriesKey::new(Kind::Gauge, "x_total", one.labels().to_vec()).id());
+    }
+
+    #[test]
+    fn the_stored_format_of_a_key_stays() {
+        let key = SeriesKey::new(Kind::Counter, "x_total", vec![("a".into(), "1".into())]);
+        assert_eq!(serde_json::to_string(&key).unwrap(), r#"["counter","x_total",[["a","1"]]]"#);
+        assert_eq!(key.id(), 7_330_830_874_214_869);
+    }
+}

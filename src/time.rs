@@ -1,0 +1,144 @@
+//! Moments, spans and half-open windows, all in UTC milliseconds.
+//!
+//! Invariant: a [`Window`] is `[from, to)`; two windows that touch share no moment. Civil time (a business day in
+//! `Africa/Johannesburg`) exists only at the border, in [`day_window`].
+
+use chrono::{DateTime, Datelike, TimeZone, Timelike, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since the Unix epoch, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[serde(transparent)]
+pub struct UnixMs(pub i64);
+
+/// One second, in milliseconds.
+pub const SECOND_MS: i64 = 1_000;
+/// One minute, in milliseconds.
+pub const MINUTE_MS: i64 = 60 * SECOND_MS;
+/// One hour, in milliseconds.
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// One day of 24 hours, in milliseconds.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
+impl UnixMs {
+    /// The start of the bucket of `width_ms` that holds this moment.
+    #[must_use]
+    pub fn floor(self, width_ms: i64) -> Self {
+        Self(self.0.div_euclid(width_ms.max(1)) * width_ms.max(1))
+    }
+
+    /// This moment `ms` later (earlier if negative).
+    #[must_use]
+    pub fn plus(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this moment; negative if `earlier` is later.
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, for example `2026-03-01T12:00:00.000Z`.
+    pub fn rfc3339(self) -> String {
+        self.utc().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    }
+
+    /// The same moment as chrono's UTC date and time; moments outside chrono's range become the epoch.
+    pub fn utc(self) -> DateTime<Utc> {
+        Utc.timestamp_millis_opt(self.0).single().unwrap_or(DateTime::UNIX_EPOCH)
+    }
+
+    /// `HH:MM ZZZ` in `zone`, the way messages print a moment: `14:02 SAST`.
+    pub fn clock_in(self, zone: chrono_tz::Tz) -> String {
+        self.utc().with_timezone(&zone).format("%H:%M %Z").to_string()
+    }
+}
+
+/// A half-open span of time, `[from, to)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// First moment inside.
+    pub from: UnixMs,
+    /// First moment after.
+    pub to: UnixMs,
+}
+
+impl Window {
+    /// The `length_ms` that end at `to`.
+    pub fn ending_at(to: UnixMs, length_ms: i64) -> Self {
+        Self { from: to.plus(-length_ms), to }
+    }
+
+    /// Whether `at` lies inside.
+    pub fn contains(&self, at: UnixMs) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    /// Length in milliseconds, never negative.
+    pub fn length_ms(&self) -> i64 {
+        self.to.since(self.from).max(0)
+    }
+}
+
+/// The civil day of `zone` that holds `now`, from local midnight to the next local midnight.
+pub fn day_window(now: UnixMs, zone: chrono_tz::Tz) -> Window {
+    let local = now.utc().with_timezone(&zone);
+    let midnight = |date: chrono::NaiveDate| {
+        zone.from_local_datetime(&date.and_time(chrono::NaiveTime::MIN))
+            .earliest()
+            .map_or(now.floor(DAY_MS), |at| UnixMs(at.timestamp_millis()))
+    };
+    let today = local.date_naive();
+    let tomorrow = today.succ_opt().unwrap_or(today);
+    Window { from: midnight(today), to: midnight(tomorrow) }
+}
+
+/// Minutes since local midnight (0 to 1439) and the weekday (1 = Monday … 7 = Sunday) of `now` in `zone`.
+pub fn local_minute_and_weekday(now: UnixMs, zone: chrono_tz::Tz) -> (u32, u32) {
+    let local = now.utc().with_timezone(&zone);
+    (local.hour() * 60 + local.minute(), local.weekday().number_from_monday())
+}
+
+/// `90 s`, `5 min`, `1 h 12 min`, `2 d 3 h`: a span the way people say it, at most two units.
+pub fn human_span(ms: i64) -> String {
+    let seconds = ms.max(0) / SECOND_MS;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) if seconds % 60 == 0 || minutes >= 5 => format!("{minutes} min"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, 0) => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, 0, _) => format!("{days} d"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_johannesburg_day_starts_at_22_utc() {
+        let noon = UnixMs(1_772_366_400_000); // 2026-03-01T12:00:00Z
+        let day = day_window(noon, chrono_tz::Africa::Johannesburg);
+        assert_eq!(day.from.rfc3339(), "2026-02-28T22:00:00.000Z");
+        assert_eq!(day.length_ms(), DAY_MS);
+        assert_eq!(noon.clock_in(chrono_tz::Africa::Johannesburg), "14:00 SAST");
+    }
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        for (ms, said) in
+            [(0, "0 s"), (59_000, "59 s"), (90_000, "1 min 30 s"), (300_000, "5 min"), (4_320_000, "1 h 12 min"), (183_600_000, "2 d 3 h")]
+        {
+            assert_eq!(human_span(ms), said);
+        }
+    }
+
+    #[test]
+    fn floors_are_right_before_the_epoch_too() {
+        assert_eq!(UnixMs(-1).floor(10), UnixMs(-10));
+        assert_eq!(UnixMs(19).floor(10), UnixMs(10));
+    }
+}
