@@ -14,6 +14,8 @@
 //!
 //! The two lifelines to read first: a request's way is `edge::pipeline`, an alert's way is `alert::tick`.
 
+pub mod alert;
+pub mod channel;
 pub mod config;
 pub mod ids;
 pub mod ports;
