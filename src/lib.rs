@@ -17,6 +17,7 @@
 pub mod alert;
 pub mod channel;
 pub mod config;
+pub mod edge;
 pub mod ids;
 pub mod ports;
 pub mod storage;

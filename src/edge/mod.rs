@@ -1,0 +1,3 @@
+//! What happens around a request on the site's host.
+
+pub mod redact;
