@@ -23,6 +23,7 @@ pub mod ports;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod web;
 
 #[cfg(target_family = "wasm")]
 mod cloudflare;
