@@ -17,11 +17,13 @@
 pub mod alert;
 pub mod channel;
 pub mod config;
+pub mod edge;
 pub mod ids;
 pub mod ports;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod web;
 
 #[cfg(target_family = "wasm")]
 mod cloudflare;
