@@ -177,9 +177,13 @@ impl Notification {
         (!labels.is_empty()).then(|| labels.join(", "))
     }
 
-    /// `14:02 SAST`: when the condition began to hold, in the site's zone (UTC when the zone is unknown).
+    /// `14:02 SAST`: when the condition began to hold, in the site's zone (UTC when the zone is unknown). With the date
+    /// (`28 Feb 14:02 SAST`) when that was another day than the message's.
     pub fn since_clock(&self) -> String {
-        self.since.clock_in(self.site.timezone.parse().unwrap_or(chrono_tz::UTC))
+        let zone = self.site.timezone.parse().unwrap_or(chrono_tz::UTC);
+        let (since, at) = (self.since.utc().with_timezone(&zone), self.at.utc().with_timezone(&zone));
+        let date = if since.date_naive() == at.date_naive() { String::new() } else { since.format("%-d %b ").to_string() };
+        format!("{date}{}", self.since.clock_in(zone))
     }
 
     /// From the beginning of the condition to this message's moment: `12 min`.
@@ -197,6 +201,39 @@ impl Notification {
     pub fn normal_text(&self) -> Option<String> {
         let measured = self.measured.as_ref()?;
         self.normal.map(|normal| measured.unit.text(normal, &self.site.currency))
+    }
+
+    /// What every channel shows, in this order: labels of at most ten facts with their texts.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if let Some(measured) = &self.measured {
+            let span = human_span(measured.over_ms);
+            facts.push(("Value", format!("{} over {span}", measured.value_text(&self.site.currency))));
+            let held = if self.for_ms > 0 { format!(" for {}", human_span(self.for_ms)) } else { String::new() };
+            facts.push(("Threshold", format!("{}{held}", measured.condition_text(&self.site.currency))));
+        }
+        facts.extend(self.normal_text().map(|normal| ("Normal", normal)));
+        if self.reason != NotifyReason::Test {
+            let ago = if self.at > self.since { format!(" ({})", self.lasted()) } else { String::new() };
+            facts.push(("Since", format!("{}{ago}", self.since_clock())));
+        }
+        if self.reason.is_end() {
+            facts.extend(self.peak_text().map(|peak| ("Peak", peak)));
+        }
+        facts.extend(self.place().map(|place| ("Where", place)));
+        facts.push(("Environment", format!("{} {}", self.site.name, self.site.environment)));
+        facts.push(("Owner", self.owner.clone()));
+        facts
+    }
+
+    /// The sentence that says how it ended, for a message that says it is over: `Resolved after 12 min, peak 7.1 %.`
+    pub fn ending(&self) -> Option<String> {
+        let peak = self.peak_text().map_or(String::new(), |peak| format!(", peak {peak}"));
+        match self.reason {
+            NotifyReason::Resolved => Some(format!("Resolved after {}{peak}.", self.lasted())),
+            NotifyReason::RuleRemoved => Some(format!("No longer watched: its rule was removed after {}{peak}.", self.lasted())),
+            NotifyReason::First | NotifyReason::Test => None,
+        }
     }
 }
 

@@ -171,6 +171,16 @@ impl Measured {
         self.pair(currency).1
     }
 
+    /// What is bad, as a condition: `> 2 %`, `< 12 %`, `nothing`.
+    pub fn condition_text(&self, currency: &str) -> String {
+        let bound = self.threshold_text(currency);
+        match self.threshold {
+            Threshold::Above(_) => format!("> {bound}"),
+            Threshold::Below(_) => format!("< {bound}"),
+            Threshold::Something => "nothing".to_owned(),
+        }
+    }
+
     /// Both, as the title says it: `6.4 % > 2 %`. When the value is fine: `1.2 % ≤ 2 %`.
     pub fn comparison(&self, currency: &str) -> String {
         let (value, bound) = self.pair(currency);
