@@ -139,6 +139,8 @@ pub mod name {
     pub const TICK_AGE: &str = "parapet_tick_age_seconds";
     /// Outbox messages by `channel` and `outcome`.
     pub const DELIVERIES: &str = "parapet_deliveries_total";
+    /// Error reports by `outcome` (`sent`, `sampled`, `grouped`, `over_budget`, `rate_limited`).
+    pub const ERROR_EVENTS: &str = "parapet_error_events_total";
 }
 
 #[cfg(test)]
