@@ -2,5 +2,7 @@
 
 pub mod exposition;
 pub mod ingest;
+pub mod endpoint;
+pub mod auth;
 pub mod problem;
 pub mod realtime;
