@@ -17,12 +17,14 @@
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
 pub mod config;
+pub mod edge;
 pub mod embedded;
 pub mod ids;
 pub mod ports;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod web;
 
 #[cfg(target_family = "wasm")]
 mod cloudflare;

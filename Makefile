@@ -1,0 +1,74 @@
+# The commands of this repository. `make run` and `make test` set up what they need and take seconds when nothing changed.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup worker run demo test check bench deploy clean
+
+PORT ?= 8787
+MINUTES ?= 5
+RATE ?= 5
+
+# Node 22 comes from the npm package `node`; the machine's own Node only has to run `npm ci`.
+export PATH := $(CURDIR)/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
+
+# The wasm-bindgen command must be the very version of the library in Cargo.lock.
+WASM_BINDGEN_VERSION := $(shell awk '/^name = "wasm-bindgen"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' Cargo.lock)
+WORKER_BUILD_VERSION := $(shell awk '/^name = "worker"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' Cargo.lock)
+RUST_VERSION := $(shell awk -F'"' '/^channel/ { print $$2 }' rust-toolchain.toml)
+WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
+WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)/bin/worker-build
+RUST := node_modules/.cache/rust-$(RUST_VERSION)
+
+help: ## this list
+	@awk -F': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: node_modules/.package-lock.json $(RUST) $(WASM_BINDGEN) $(WORKER_BUILD) ## toolchain, npm packages and build tools
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later (https://nodejs.org)"; exit 1; }
+	npm ci --no-audit --no-fund
+	touch $@
+
+$(RUST): rust-toolchain.toml | node_modules/.package-lock.json
+	scripts/rust.sh $(RUST_VERSION)
+	mkdir -p $(@D) && touch $@
+
+$(WASM_BINDGEN): | $(RUST)
+	scripts/cargo-tool.sh wasm-bindgen-cli $(WASM_BINDGEN_VERSION)
+
+$(WORKER_BUILD): | $(RUST)
+	scripts/cargo-tool.sh worker-build $(WORKER_BUILD_VERSION)
+
+# Folders are among the sources, so a file taken away is a change too.
+SOURCES := $(shell find src monitoring assets migrations schema build.rs .cargo -not -name '.*.swp' 2>/dev/null) Cargo.toml Cargo.lock rust-toolchain.toml
+
+worker: build/index.js ## the Worker: build/index.js and build/index_bg.wasm
+
+build/index.js: $(SOURCES) | setup
+	WASM_BINDGEN_BIN=$(CURDIR)/$(WASM_BINDGEN) WASM_OPT_BIN=$(CURDIR)/node_modules/.bin/wasm-opt \
+	ESBUILD_BIN=$(CURDIR)/node_modules/.bin/esbuild $(WORKER_BUILD) --release -- --locked
+	touch $@
+
+run: worker ## the site and the console on http://localhost:$PORT, with the demo site behind
+	@node scripts/run.mjs --port $(PORT)
+
+demo: setup ## demo traffic against a running `make run`, for MINUTES at RATE visits a second
+	@node demo/traffic.mjs --port $(PORT) --minutes $(MINUTES) --rate $(RATE)
+
+test: worker ## every test, the end-to-end ones in the real runtime
+	scripts/test.sh
+
+check: worker ## what must hold beside the tests: lints, documentation, dependencies, sizes, migrations
+	scripts/check.sh
+
+bench: worker ## measurements against peers in the same run
+	node benches/run.mjs
+
+deploy: worker ## remote D1 migrations, then the Worker; ENV=staging for that environment
+	wrangler d1 migrations apply DB --remote $(if $(ENV),--env $(ENV))
+	wrangler deploy $(if $(ENV),--env $(ENV))
+
+clean: ## what was built, not the tools
+	rm -rf build node_modules .wrangler
+	cargo clean

@@ -1,0 +1,106 @@
+// The deployment on this machine: wrangler.toml and build/ as Miniflare options, and D1 migrations.
+// `make run`, the end-to-end tests and the benchmarks all start the Worker through here, so they run the same bindings.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "smol-toml";
+
+export const ROOT = join(import.meta.dirname, "..");
+const read = (path) => readFileSync(join(ROOT, path), "utf8");
+
+/** The Worker's name in wrangler.toml, which is also its name in the runtime. */
+export const CONFIG = parse(read("wrangler.toml"));
+
+/** The built Worker's modules, under `build/`. */
+function builtModules() {
+  if (!existsSync(join(ROOT, "build/index.js"))) {
+    throw new Error("build/index.js is missing: run `make worker` first");
+  }
+  return {
+    "build/index.js": { type: "esm", contents: read("build/index.js") },
+    "build/index_bg.wasm": { type: "wasm", contents: new Uint8Array(readFileSync(join(ROOT, "build/index_bg.wasm"))) },
+  };
+}
+
+/**
+ * Parapet as a Miniflare worker.
+ * `vars` are added to (and win over) wrangler.toml's; `origin` is a binding of Miniflare's or undefined;
+ * `main` may replace the main module by one that wraps `build/index.js`; `sockets` are direct sockets.
+ */
+export function parapet({ vars = {}, origin, main, sockets }) {
+  const env = {};
+  for (const [name, value] of Object.entries({ ...CONFIG.vars, ...vars })) env[name] = { type: "text", value: String(value) };
+  for (const { binding, database_id: id } of CONFIG.d1_databases) env[binding] = { type: "d1", id };
+  for (const { name, class_name: exportName } of CONFIG.durable_objects.bindings) {
+    env[name] = { type: "durable-object", worker: CONFIG.name, exportName };
+  }
+  if (origin) env.ORIGIN = origin;
+  const classes = CONFIG.migrations.flatMap((migration) => migration.new_sqlite_classes ?? []);
+  const modules = builtModules();
+  if (main) modules[main.name] = { type: "esm", contents: main.contents };
+  return {
+    config: {
+      name: CONFIG.name,
+      compatibilityDate: CONFIG.compatibility_date,
+      manifest: { mainModule: main?.name ?? "build/index.js", modules },
+      exports: Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }])),
+      env,
+    },
+    dev: { unsafeDirectSockets: sockets },
+  };
+}
+
+const DEMO = parse(read("demo/wrangler.toml"));
+
+/** The demo booking site as a Miniflare worker, and the binding that reaches it. */
+export function demoSite({ vars = {}, sockets } = {}) {
+  const env = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: "text", value: String(value) }]));
+  return {
+    config: {
+      name: DEMO.name,
+      compatibilityDate: DEMO.compatibility_date,
+      manifest: { mainModule: "origin.js", modules: { "origin.js": { type: "esm", contents: read("demo/origin.js") } } },
+      env,
+    },
+    dev: { unsafeDirectSockets: sockets },
+  };
+}
+export const DEMO_BINDING = { type: "worker", worker: DEMO.name };
+
+/** Applies what `migrations/` has and the database has not, each file in one transaction, in wrangler's own table. */
+export async function migrate(database) {
+  await database
+    .prepare(
+      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+    )
+    .run();
+  const done = new Set((await database.prepare("SELECT name FROM d1_migrations").all()).results.map((row) => row.name));
+  for (const name of readdirSync(join(ROOT, "migrations")).filter((file) => file.endsWith(".sql")).sort()) {
+    if (done.has(name)) continue;
+    const statements = splitSql(read(join("migrations", name))).map((sql) => database.prepare(sql));
+    await database.batch([...statements, database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name)]);
+  }
+}
+
+/** Statements of an SQL file; a semicolon in a string, a comment or a trigger's body does not end one. */
+export function splitSql(text) {
+  const statements = [];
+  let current = "";
+  const token = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|;|[A-Za-z_]+|[\s\S]/g;
+  let depth = 0;
+  for (const [piece] of text.matchAll(token)) {
+    if (piece.startsWith("--") || piece.startsWith("/*")) continue;
+    const word = piece.toUpperCase();
+    if (/^\s*CREATE\s+(TEMP\s+|TEMPORARY\s+)?TRIGGER\b/i.test(current)) {
+      if (word === "BEGIN" || word === "CASE") depth += 1;
+      if (word === "END") depth -= 1;
+    }
+    if (piece === ";" && depth === 0) {
+      if (current.trim()) statements.push(current.trim());
+      current = "";
+    } else {
+      current += piece;
+    }
+  }
+  if (current.trim()) statements.push(current.trim());
+  return statements;
+}
