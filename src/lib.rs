@@ -14,8 +14,11 @@
 //!
 //! The two lifelines to read first: a request's way is `edge::pipeline`, an alert's way is `alert::tick`.
 
+#[cfg(not(target_family = "wasm"))]
+pub mod cli;
 pub mod config;
 pub mod edge;
+pub mod embedded;
 pub mod ids;
 pub mod ports;
 pub mod storage;
