@@ -15,11 +15,13 @@
 //! The two lifelines to read first: a request's way is `edge::pipeline`, an alert's way is `alert::tick`.
 
 pub mod config;
+pub mod edge;
 pub mod ids;
 pub mod ports;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod web;
 
 #[cfg(target_family = "wasm")]
 mod cloudflare;

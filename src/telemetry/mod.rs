@@ -2,6 +2,9 @@
 //!
 //! `sample` → `buffer` (isolate, ≤ 1 s) → `window` (Collector: exactly-once merge) → `storage::series` (D1).
 
+pub mod buffer;
 pub mod cell;
+pub mod sample;
 pub mod series;
 pub mod sketch;
+pub mod window;

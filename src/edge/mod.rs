@@ -1,0 +1,7 @@
+//! What happens around a request: the layers, in the order [`pipeline`] lists them.
+
+pub mod client;
+pub mod limit;
+pub mod pipeline;
+pub mod reserved;
+pub mod route;
