@@ -19,6 +19,7 @@ pub mod channel;
 pub mod config;
 pub mod edge;
 pub mod ids;
+pub mod outbox;
 pub mod ports;
 pub mod storage;
 pub mod telemetry;
