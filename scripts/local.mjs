@@ -7,7 +7,7 @@ import { parse } from "smol-toml";
 export const ROOT = join(import.meta.dirname, "..");
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 
-/** The Worker's name in wrangler.toml, which is also its name in the runtime. */
+/** wrangler.toml; its `name` is also the Worker's name in the runtime. */
 export const CONFIG = parse(read("wrangler.toml"));
 
 /** The built Worker's modules, under `build/`. */
@@ -51,19 +51,23 @@ export function parapet({ vars = {}, origin, main, sockets }) {
 
 const DEMO = parse(read("demo/wrangler.toml"));
 
-/** The demo booking site as a Miniflare worker, and the binding that reaches it. */
+/** The demo booking site as a Miniflare worker. `vars`: LATENCY_SCALE and FAILURE_SCALE (demo/mood.js). */
 export function demoSite({ vars = {}, sockets } = {}) {
+  const files = readdirSync(join(ROOT, "demo")).filter((file) => file.endsWith(".js"));
+  const modules = Object.fromEntries(files.map((file) => [file, { type: "esm", contents: read(join("demo", file)) }]));
   const env = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: "text", value: String(value) }]));
   return {
     config: {
       name: DEMO.name,
       compatibilityDate: DEMO.compatibility_date,
-      manifest: { mainModule: "origin.js", modules: { "origin.js": { type: "esm", contents: read("demo/origin.js") } } },
+      manifest: { mainModule: DEMO.main, modules },
       env,
     },
     dev: { unsafeDirectSockets: sockets },
   };
 }
+
+/** The binding that reaches it. */
 export const DEMO_BINDING = { type: "worker", worker: DEMO.name };
 
 /** Applies what `migrations/` has and the database has not, each file in one transaction, in wrangler's own table. */

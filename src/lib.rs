@@ -16,9 +16,13 @@
 
 pub mod alert;
 pub mod channel;
+#[cfg(not(target_family = "wasm"))]
+pub mod cli;
 pub mod config;
 pub mod edge;
+pub mod embedded;
 pub mod ids;
+pub mod outbox;
 pub mod ports;
 pub mod storage;
 pub mod telemetry;

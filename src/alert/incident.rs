@@ -151,10 +151,12 @@ pub fn signal(rule: &Rule, verdict: &Verdict) -> Signal {
     match (verdict, rule.no_data) {
         (Verdict::Holds(measured), _) => Signal::On { measured: Some(*measured), detail: None },
         (Verdict::DoesNotHold(measured), _) => Signal::Off { measured: Some(*measured) },
-        (Verdict::NoData(NoDataWhy::TooEarly), NoData::Alert | NoData::Keep) | (Verdict::NoData(_), NoData::Keep) => Signal::Hold,
-        (Verdict::NoData(why), NoData::Alert) => Signal::On { measured: None, detail: Some(why.sentence()) },
         (Verdict::NoData(_), NoData::Ok) => Signal::Off { measured: None },
-        (Verdict::Blind(_) | Verdict::Broken(_), _) => Signal::Hold,
+        // Too early in the day is not missing data, so it alerts nobody.
+        (Verdict::NoData(why @ (NoDataWhy::NothingInWindow | NoDataWhy::TooFewSamples { .. })), NoData::Alert) => {
+            Signal::On { measured: None, detail: Some(why.sentence()) }
+        }
+        (Verdict::NoData(_) | Verdict::Blind(_) | Verdict::Broken(_), _) => Signal::Hold,
     }
 }
 

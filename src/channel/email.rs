@@ -34,9 +34,8 @@ impl Account {
     /// The account at `url`, for comma-separated `recipients`, with a bearer `token` if there is one.
     pub fn new(url: &str, recipients: &str, token: Option<String>) -> Self {
         let (bare, credentials) = split_credentials(url.trim());
-        let in_url = credentials.as_deref().map(|credentials| match credentials.contains(':') {
-            true => format!("Basic {}", base64(credentials.as_bytes())),
-            false => format!("Bearer {credentials}"),
+        let in_url = credentials.as_deref().map(|credentials| {
+            if credentials.contains(':') { format!("Basic {}", base64(credentials.as_bytes())) } else { format!("Bearer {credentials}") }
         });
         let authorization = token.as_deref().map(|token| format!("Bearer {}", token.trim())).or(in_url);
         let recipients: Vec<String> =
@@ -177,16 +176,12 @@ fn percent_decoded(text: &str) -> String {
     while let [first, tail @ ..] = rest {
         let hex =
             tail.first_chunk::<2>().and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
+        let (byte, after) = match hex {
+            Some(byte) if *first == b'%' => (byte, tail.get(2..).unwrap_or_default()),
+            _ => (*first, tail),
+        };
+        out.push(byte);
+        rest = after;
     }
     String::from_utf8_lossy(&out).into_owned()
 }

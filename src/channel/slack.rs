@@ -56,9 +56,9 @@ fn header(notification: &Notification) -> String {
 
 fn section(notification: &Notification) -> String {
     let currency = &notification.site.currency;
-    let numbers = notification.measured.as_ref().map(|measured| match notification.reason.is_end() {
-        true => escaped(&format!("Now {}", measured.comparison(currency)), 500),
-        false => format!("*{}*", escaped(&measured.comparison(currency), 500)),
+    let numbers = notification.measured.as_ref().map(|measured| {
+        let comparison = escaped(&measured.comparison(currency), 500);
+        if notification.reason.is_end() { format!("Now {comparison}") } else { format!("*{comparison}*") }
     });
     let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers];
     let texts = [Some(notification.summary.as_str()), notification.detail.as_deref()];

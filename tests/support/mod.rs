@@ -12,5 +12,6 @@
 )]
 
 pub mod http;
+pub mod peers;
 
 pub mod runtime;

@@ -25,7 +25,7 @@ const miniflare = new Miniflare({
   log: new Log(LogLevel.WARN),
   resourcePersistencePath: options.state,
   unsafeTriggerHandlers: true,
-  workers: [parapet({ vars: options.vars, origin, main, sockets }), ...(options.origin === "demo" ? [demoSite()] : [])],
+  workers: [parapet({ vars: options.vars, origin, main, sockets }), ...(options.origin === "demo" ? [demoSite({ vars: { LATENCY_SCALE: 0, FAILURE_SCALE: 0 } })] : [])],
 });
 
 const say = (answer) => process.stdout.write(`@${JSON.stringify(answer)}\n`);

@@ -148,6 +148,17 @@ fn configured_keys_add_to_the_built_in_ones() {
 }
 
 #[test]
+fn a_short_key_must_be_a_whole_part_of_the_key() {
+    let scrubber = Scrubber::new(&["pan".to_owned()]);
+    for key in ["pan", "card_pan", "cardPan", "CARD-PAN", "pan2", "Cvv", "cvv2"] {
+        assert!(scrubber.is_secret(key), "{key}");
+    }
+    for key in ["company", "timespan", "expand", "panel"] {
+        assert!(!scrubber.is_secret(key), "{key}");
+    }
+}
+
+#[test]
 fn headers_that_name_the_client_or_a_secret_are_filtered() {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let shown = Scrubber::new(&[]).headers(&[
