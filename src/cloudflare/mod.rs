@@ -3,12 +3,17 @@
 //! Entry points read the clock once, turn runtime types into the core's, call the core, and act on what it decided.
 //! Nothing here decides.
 
+mod access;
+mod active;
 mod bindings;
 mod clock;
 mod collector;
+mod console;
 mod d1;
 mod engine;
 mod fetch;
+mod glue;
+mod isolate;
 mod limiter;
 mod outbound;
 mod scheduled;

@@ -35,3 +35,34 @@ pub struct Hours {
     /// Closing, `HH:MM`; later than `from`.
     pub to: String,
 }
+
+impl Hours {
+    /// Opening and closing as minutes since local midnight; `None` unless both are `HH:MM` and closing is later.
+    /// Closing may be `24:00`.
+    pub fn minutes(&self) -> Option<(u32, u32)> {
+        let (from, to) = (minute_of_day(&self.from)?, minute_of_day(&self.to)?);
+        (from < to).then_some((from, to))
+    }
+}
+
+fn minute_of_day(text: &str) -> Option<u32> {
+    let (hour, minute) = text.split_once(':')?;
+    let two_digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok())?;
+    let (hour, minute): (u32, u32) = (two_digits(hour)?, two_digits(minute)?);
+    (minute < 60 && hour * 60 + minute <= 24 * 60).then_some(hour * 60 + minute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_minutes_of_a_day_and_close_after_they_open() {
+        let minutes = |from: &str, to: &str| Hours { from: from.into(), to: to.into() }.minutes();
+        assert_eq!(minutes("08:00", "18:30"), Some((480, 1110)));
+        assert_eq!(minutes("00:00", "24:00"), Some((0, 1440)));
+        for (from, to) in [("8:00", "18:00"), ("18:00", "08:00"), ("08:00", "08:00"), ("08:60", "09:00"), ("08:00", "24:01"), ("", "")] {
+            assert_eq!(minutes(from, to), None, "{from}–{to}");
+        }
+    }
+}

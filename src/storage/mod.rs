@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 
 use crate::ports::DbError;
 
+pub mod alerts;
+pub mod outbox;
 pub mod series;
 
 /// A bound value.

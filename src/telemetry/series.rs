@@ -139,6 +139,26 @@ pub mod name {
     pub const TICK_AGE: &str = "parapet_tick_age_seconds";
     /// Outbox messages by `channel` and `outcome`.
     pub const DELIVERIES: &str = "parapet_deliveries_total";
+
+    /// Every name above with its kind and labels: what a rule of the configuration may select.
+    pub const OWN: [(&str, super::Kind, &[&str]); 13] = {
+        use super::Kind::{Counter, Distribution, Gauge};
+        [
+            (REQUESTS, Counter, &["route", "method", "class"]),
+            (DURATION, Distribution, &["route", "method", "class"]),
+            (RESPONSE_BYTES, Counter, &["route", "method", "class"]),
+            (BY_COUNTRY, Counter, &["country"]),
+            (BY_COLO, Counter, &["colo"]),
+            (BY_CLIENT, Counter, &["client_class"]),
+            (BY_CACHE, Counter, &["cache_status"]),
+            (LIMITED, Counter, &["rule", "decision"]),
+            (ORIGIN_ERRORS, Counter, &["route", "reason"]),
+            (DROPPED, Counter, &["reason"]),
+            (TICKS, Counter, &["outcome"]),
+            (TICK_AGE, Gauge, &[]),
+            (DELIVERIES, Counter, &["channel", "outcome"]),
+        ]
+    };
 }
 
 #[cfg(test)]

@@ -1,0 +1,149 @@
+//! The command line `parapet`: what a person or a pipeline does to a deployment from outside.
+//!
+//! Results go to stdout, messages and progress to stderr; colours and the progress bar only to a terminal that wants them
+//! (`NO_COLOR`, `TERM=dumb`). Secrets come from the environment, never from flags. The exit codes are a contract, see [`Exit`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::site::Environment;
+
+mod schema;
+mod validate;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok,
+    /// It ran and found something: mistakes in the configuration, requests that failed.
+    Findings,
+    /// The command line makes no sense; nothing was done.
+    Usage,
+    /// A file could not be read or written.
+    Unreadable,
+    /// The deployment did not answer, or refused.
+    Remote,
+}
+
+impl Exit {
+    /// Every ending, in the order of the codes.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Findings, Self::Usage, Self::Unreadable, Self::Remote];
+
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Findings => 1,
+            Self::Usage => 2,
+            Self::Unreadable => 3,
+            Self::Remote => 4,
+        }
+    }
+}
+
+const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
+  parapet validate                                   check monitoring/ for every environment
+  parapet apply --to https://ops.example.com         make monitoring/ the running configuration
+  parapet apply --to https://ops.example.com --version 3
+                                                     roll back to version 3
+  parapet replay --to http://localhost:8787 access.log.gz
+                                                     drive a log through a running Parapet";
+
+const CODES: &str = "\x1b[1mExit codes:\x1b[0m
+  0 all is well, 1 something was found, 2 usage, 3 a file cannot be read, 4 the deployment failed or refused";
+
+/// Monitoring and alerting at the edge.
+#[derive(Debug, Parser)]
+#[command(name = "parapet", version, about, before_long_help = EXAMPLES, after_help = CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a configuration folder and report every mistake at once
+    Validate(validate::Args),
+    /// Write the JSON Schemas of the configuration files, for editors
+    Schema(schema::Args),
+}
+
+/// Which environments a command means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Environments {
+    Dev,
+    Staging,
+    Production,
+    All,
+}
+
+impl Environments {
+    fn list(self) -> Vec<Environment> {
+        match self {
+            Self::Dev => vec![Environment::Dev],
+            Self::Staging => vec![Environment::Staging],
+            Self::Production => vec![Environment::Production],
+            Self::All => Environment::ALL.to_vec(),
+        }
+    }
+}
+
+/// Where the configuration is unless a command says otherwise.
+const FOLDER: &str = "monitoring";
+
+fn folder(given: Option<PathBuf>) -> PathBuf {
+    given.unwrap_or_else(|| PathBuf::from(FOLDER))
+}
+
+/// Runs the command that `args` (program name first) spell.
+pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let exit = match Cli::try_parse_from(args) {
+        Ok(cli) => match cli.command {
+            Command::Validate(args) => validate::run(args),
+            Command::Schema(args) => schema::run(&args),
+        },
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            // A closed pipe leaves nobody to tell.
+            let _ = error.print();
+            exit
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let codes: Vec<u8> = Exit::ALL.into_iter().map(Exit::code).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4]);
+        assert!(codes.iter().all(|code| CODES.contains(&format!("{code} "))));
+    }
+
+    #[test]
+    fn a_mistyped_command_gets_a_suggestion() {
+        let error = Cli::try_parse_from(["parapet", "valdate"]).unwrap_err().to_string();
+        assert!(error.contains("'validate'"), "{error}");
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_arguments().all(|arg| !arg.get_id().as_str().contains("token")), "{}", command.get_name());
+        }
+    }
+}

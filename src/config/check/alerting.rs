@@ -1,0 +1,226 @@
+//! Checks of channels, routes and rules: everything refers to something, and every alert reaches somebody.
+
+use std::collections::BTreeMap;
+
+use super::{Findings, suggest};
+use crate::config::Config;
+use crate::config::alerting::{Aggregate, Alerting, Bound, Over, Route, Rule, Selector, Via, When};
+use crate::telemetry::series::{Kind, name};
+
+/// Labels every alert has; a rule cannot set them itself.
+const GIVEN_LABELS: [&str; 2] = ["severity", "rule"];
+
+pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
+    found.unique("/alerting/channels", "/id", alerting.channels.iter().map(|channel| channel.id.as_str()));
+    for (index, channel) in alerting.channels.iter().enumerate() {
+        let at = |key: &str| format!("/alerting/channels/{index}/{key}");
+        found.id(at("id"), &channel.id);
+        match &channel.via {
+            Via::Slack { secret } => {
+                let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+                if secret.contains("://") {
+                    let fix = "write the NAME of the binding, such as `SLACK_WEBHOOK_URL`, and revoke this address: it is in a file now";
+                    found.add(at("via/slack/secret"), "an address stands here, and it is a secret", fix);
+                } else if secret.is_empty() || !secret.chars().all(fits) {
+                    found.add(
+                        at("via/slack/secret"),
+                        format!("`{secret}` is not a binding's name"),
+                        "use capitals, digits and `_`: `SLACK_WEBHOOK_URL`",
+                    );
+                }
+            }
+            Via::Email { from, .. } if !from.contains('@') => {
+                found.add(at("via/email/from"), format!("`{from}` is not a sender"), "write an address, or `Name <address>`");
+            }
+            Via::Email { .. } | Via::Sentry {} => {}
+        }
+    }
+    let ids: Vec<&str> = alerting.channels.iter().map(|channel| channel.id.as_str()).collect();
+    for (index, route) in alerting.routes.iter().enumerate() {
+        let at = |key: &str| format!("/alerting/routes/{index}/{key}");
+        if route.channels.is_empty() {
+            found.add(at("channels"), "this route leads nowhere", "name at least one channel");
+        }
+        for (place, channel) in route.channels.iter().enumerate().filter(|(_, channel)| !ids.contains(&channel.as_str())) {
+            found.add_drawn_from(
+                ids_of("/alerting/channels", ids.len()),
+                at(&format!("channels/{place}")),
+                format!("there is no channel `{channel}`"),
+                suggest(channel, ids.iter().copied(), &format!("use one of: {}", ids.join(", "))),
+            );
+        }
+        if let Some(earlier) = alerting.routes.iter().take(index).position(|earlier| !earlier.r#continue && takes_all_of(earlier, route)) {
+            let drawn_from =
+                vec![format!("/alerting/routes/{earlier}/matchers"), format!("/alerting/routes/{earlier}/continue"), at("matchers")];
+            let what = format!("this route is never reached: route {} takes all its alerts and does not `continue`", earlier + 1);
+            found.add_drawn_from(drawn_from, format!("/alerting/routes/{index}"), what, "move it up, or set `continue: true` there");
+        }
+    }
+}
+
+/// Whether every alert that `later` matches matches `earlier` too.
+fn takes_all_of(earlier: &Route, later: &Route) -> bool {
+    earlier.matchers.iter().all(|(label, value)| later.matchers.get(label) == Some(value))
+}
+
+/// The list and each entry's id: what a verdict "there is none of that id" rests on.
+fn ids_of(list: &str, len: usize) -> Vec<String> {
+    std::iter::once(list.to_owned()).chain((0..len).map(|index| format!("{list}/{index}/id"))).collect()
+}
+
+pub(super) fn rules(config: &Config, found: &mut Findings) {
+    let alerting = &config.alerting;
+    found.unique("/alerting/rules", "/id", alerting.rules.iter().map(|rule| rule.id.as_str()));
+    for (index, rule) in alerting.rules.iter().enumerate() {
+        let at = |key: &str| format!("/alerting/rules/{index}/{key}");
+        found.id(at("id"), &rule.id);
+        for (key, text) in [("name", &rule.name), ("summary", &rule.summary), ("owner", &rule.owner)] {
+            found.filled(at(key), text);
+        }
+        if !["/", "https://", "http://"].iter().any(|start| rule.runbook.starts_with(start)) {
+            found.add(at("runbook"), format!("`{}` is not a link", rule.runbook), "write an https address, or a path that starts with `/`");
+        }
+        found.duration(at("for_ms"), rule.for_ms, &super::HOLD_MS);
+        found.duration(at("keep_firing_for_ms"), rule.keep_firing_for_ms, &super::HOLD_MS);
+        for label in rule.labels.keys().filter(|label| GIVEN_LABELS.contains(&label.as_str())) {
+            found.add(at(&format!("labels/{label}")), format!("`{label}` is given to every alert by Parapet"), "choose another label");
+        }
+        condition(config, &rule.when, &at("when"), found);
+        reaches_somebody(alerting, rule, index, found);
+    }
+}
+
+fn reaches_somebody(alerting: &Alerting, rule: &Rule, index: usize, found: &mut Findings) {
+    let label = |name: &str| match name {
+        "severity" => Some(rule.severity.as_str()),
+        "rule" => Some(rule.id.as_str()),
+        other => rule.labels.get(other).map(String::as_str),
+    };
+    if alerting.routes.iter().any(|route| route.matchers.iter().all(|(name, value)| label(name) == Some(value))) {
+        return;
+    }
+    let own = ["id", "severity", "labels"].map(|key| format!("/alerting/rules/{index}/{key}"));
+    let routes = (0..alerting.routes.len()).map(|route| format!("/alerting/routes/{route}/matchers"));
+    found.add_drawn_from(
+        own.into_iter().chain(["/alerting/routes".to_owned()]).chain(routes).collect(),
+        format!("/alerting/rules/{index}"),
+        format!("nobody is told about `{}`: no route matches its labels", rule.id),
+        "add a route for it, or a last route without matchers",
+    );
+}
+
+fn condition(config: &Config, when: &When, at: &str, found: &mut Findings) {
+    match when {
+        When::Threshold { of, aggregate, over, bound, .. } => {
+            let at = format!("{at}/threshold");
+            selector(config, of, &format!("{at}/of"), found);
+            found.over(format!("{at}/over"), *over);
+            fits_kind(of, *aggregate, &at, found);
+            match bound {
+                Bound::Value(value) if !value.is_finite() => {
+                    found.add(format!("{at}/bound"), "not a number", "write a number in the series' unit")
+                }
+                Bound::Value(_) => {}
+                Bound::OfTarget { target, share } => {
+                    found.number(format!("{at}/bound/of_target/share"), *share, &super::SHARE);
+                    of_target(config, target, of, (*aggregate, *over), &at, found);
+                }
+            }
+        }
+        When::Ratio { part, whole, over, bound, min_samples, .. } => {
+            let at = format!("{at}/ratio");
+            selector(config, part, &format!("{at}/part"), found);
+            selector(config, whole, &format!("{at}/whole"), found);
+            found.over(format!("{at}/over"), *over);
+            found.number(format!("{at}/bound"), *bound, &super::SHARE);
+            found.number(format!("{at}/min_samples"), *min_samples, &super::AMOUNT);
+        }
+        When::Absence { of, over } => {
+            selector(config, of, &format!("{at}/absence/of"), found);
+            found.over(format!("{at}/absence/over"), *over);
+        }
+    }
+}
+
+fn of_target(config: &Config, id: &str, of: &Selector, (aggregate, over): (Aggregate, Over), at: &str, found: &mut Findings) {
+    let targets = &config.business.targets;
+    let Some(target) = targets.iter().find(|target| target.id == id) else {
+        let ids = targets.iter().map(|target| target.id.as_str());
+        let fix = suggest(id, ids, "add it to `targets` in business-metrics-config.json");
+        found.add_drawn_from(
+            ids_of("/business/targets", targets.len()),
+            format!("{at}/bound/of_target/target"),
+            format!("there is no target `{id}`"),
+            fix,
+        );
+        return;
+    };
+    if aggregate != Aggregate::Sum || over != Over::Today {
+        let drawn_from = vec![format!("{at}/aggregate"), format!("{at}/over")];
+        found.add_drawn_from(
+            drawn_from,
+            format!("{at}/bound/of_target"),
+            "a target is a sum over the day",
+            "use `aggregate: sum` and `over: today`",
+        );
+    }
+    if target.series != of.series {
+        let what = format!("the target `{id}` counts `{}`, this rule `{}`", target.series, of.series);
+        let drawn_from = vec![format!("{at}/of/series"), "/business/targets".to_owned()];
+        found.add_drawn_from(drawn_from, format!("{at}/bound/of_target/target"), what, "compare the series with its own target");
+    }
+}
+
+fn selector(config: &Config, selector: &Selector, at: &str, found: &mut Findings) {
+    let own: BTreeMap<&str, &[&str]> = name::OWN.iter().map(|(name, _, labels)| (*name, *labels)).collect();
+    let business = || config.business.shown.iter().chain(config.business.targets.iter().map(|target| &target.series)).map(String::as_str);
+    match own.get(selector.series.as_str()) {
+        Some(labels) => {
+            for label in selector.labels.keys().filter(|label| !labels.contains(&label.as_str())) {
+                found.add(
+                    format!("{at}/labels/{label}"),
+                    format!("`{}` has no label `{label}`", selector.series),
+                    suggest(
+                        label,
+                        labels.iter().copied(),
+                        &format!("it has: {}", if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }),
+                    ),
+                );
+            }
+        }
+        None if business().any(|known| known == selector.series) => {}
+        None => found.add_drawn_from(
+            vec!["/business/shown".to_owned(), "/business/targets".to_owned()],
+            format!("{at}/series"),
+            format!("nothing counts `{}`", selector.series),
+            suggest(
+                &selector.series,
+                own.keys().copied().chain(business()),
+                "a metric of your own belongs into `shown` of business-metrics-config.json first",
+            ),
+        ),
+    }
+}
+
+/// Parapet knows the kinds of its own series: a quantile of a counter would never have data.
+fn fits_kind(of: &Selector, aggregate: Aggregate, at: &str, found: &mut Findings) {
+    use Aggregate::{Avg, Count, Last, Max, Min, P50, P95, P99, Rate, Sum};
+    let Some((_, kind, _)) = name::OWN.iter().find(|(name, _, _)| *name == of.series) else { return };
+    let (fits, fix) = match kind {
+        Kind::Counter => (matches!(aggregate, Sum | Rate), "use sum or rate"),
+        Kind::Gauge => (matches!(aggregate, Last | Min | Max), "use last, min or max"),
+        Kind::Distribution => (
+            matches!(aggregate, Sum | Count | Rate | Avg | Min | Max | P50 | P95 | P99),
+            "use avg, p50, p95, p99, min, max, sum, count or rate",
+        ),
+    };
+    if !fits {
+        let drawn_from = vec![format!("{at}/of/series")];
+        found.add_drawn_from(
+            drawn_from,
+            format!("{at}/aggregate"),
+            format!("`{}` is a {} and has no such aggregate", of.series, kind.as_str()),
+            fix,
+        );
+    }
+}

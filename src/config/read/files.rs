@@ -1,0 +1,257 @@
+//! The files of `monitoring/`: their names, the sections they fill and the keys they may have.
+
+use super::shape::{Key, Shape};
+use crate::config::check;
+use crate::config::site::Environment;
+
+/// A file and the section of the configuration it fills.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Its name in the folder.
+    pub(super) name: &'static str,
+    /// The field of `Config`.
+    pub(super) section: &'static str,
+    /// What it holds; the schema's title.
+    pub(super) doc: &'static str,
+    /// Its keys.
+    pub(super) shape: Shape,
+}
+
+/// The files every environment shares.
+pub(super) static SHARED: [File; 5] = [
+    File {
+        name: "infrastructure-monitoring-config.json",
+        section: "infrastructure",
+        doc: "What is measured and how much of it is kept",
+        shape: Shape::Map(&INFRASTRUCTURE),
+    },
+    File { name: "security-monitoring-config.json", section: "security", doc: "Rate limits", shape: Shape::Map(&SECURITY) },
+    File {
+        name: "sentry-apm-config.json",
+        section: "sentry",
+        doc: "Error events and cron check-ins to Sentry",
+        shape: Shape::Map(&SENTRY),
+    },
+    File {
+        name: "business-metrics-config.json",
+        section: "business",
+        doc: "Business metrics and daily targets",
+        shape: Shape::Map(&BUSINESS),
+    },
+    File { name: "alerting-configuration.yaml", section: "alerting", doc: "Rules, channels and routes", shape: Shape::Map(&ALERTING) },
+];
+
+/// The overlay of each environment, in the order of [`Environment::ALL`].
+pub(super) static OVERLAYS: [File; 3] = [
+    File { name: "dev-config.json", section: "site", doc: OVERLAY_DOC, shape: Shape::Map(&SITE) },
+    File { name: "staging-config.json", section: "site", doc: OVERLAY_DOC, shape: Shape::Map(&SITE) },
+    File { name: "production-config.json", section: "site", doc: OVERLAY_DOC, shape: Shape::Map(&SITE) },
+];
+
+const OVERLAY_DOC: &str = "One deployment: its hosts, links and names, and the values it has for itself";
+
+/// The overlay of `environment`.
+pub(super) fn overlay(environment: Environment) -> &'static File {
+    let [dev, staging, production] = &OVERLAYS;
+    match environment {
+        Environment::Dev => dev,
+        Environment::Staging => staging,
+        Environment::Production => production,
+    }
+}
+
+/// The key of an overlay that replaces single values of the shared files.
+pub(super) const OVERRIDES: &str = "overrides";
+
+static SITE: [Key; 6] = [
+    Key::new("name", Shape::Text, "The platform's name as messages print it."),
+    Key::new("console_hosts", Shape::List(&Shape::Text), "Hosts, without port, on which Parapet answers its own pages and API."),
+    Key::new(
+        "console_serves_site",
+        Shape::Choice(&["console_only", "site_too"]),
+        "What a console host answers beside Parapet's own paths.",
+    ),
+    Key::new("console_url", Shape::Text, "Absolute base of links in messages, no slash at the end."),
+    Key::new("timezone", Shape::Text, "IANA zone of business days, schedules and printed times."),
+    Key::new("currency", Shape::Text, "ISO 4217 code of amounts."),
+];
+
+static INFRASTRUCTURE: [Key; 5] = [
+    Key::new("routes", Shape::List(&Shape::Text), "Route templates, most specific first: `/bookings/:id`."),
+    Key::new("max_routes", Shape::Integer(check::MAX_ROUTES), "Most route templates counted apart; the rest is `(other)`."),
+    Key::new("max_series", Shape::Integer(check::MAX_SERIES), "Most series one Collector shard holds."),
+    Key::new(
+        "retention",
+        Shape::Map(&[
+            Key::new("minute_days", Shape::Integer(check::RETENTION_DAYS), "Days one-minute rows are kept."),
+            Key::new("hour_days", Shape::Integer(check::RETENTION_DAYS), "Days one-hour rows are kept."),
+            Key::new("day_days", Shape::Integer(check::RETENTION_DAYS), "Days one-day rows are kept."),
+        ]),
+        "How long each resolution is kept in D1.",
+    ),
+    Key::new(
+        "ingest",
+        Shape::Map(&[
+            Key::new("max_batch", Shape::Integer(check::INGEST_BATCH), "Most metrics in one array."),
+            Key::new("max_body_bytes", Shape::Integer(check::INGEST_BODY_BYTES), "Largest request body."),
+            Key::new("max_tags", Shape::Integer(check::INGEST_TAGS), "Most tags on one metric."),
+            Key::new("max_series_per_name", Shape::Integer(check::INGEST_SERIES), "Most label sets of one metric name."),
+        ]),
+        "Bounds of POST /api/metrics.",
+    ),
+];
+
+static SECURITY: [Key; 1] = [Key::new(
+    "limits",
+    Shape::List(&Shape::Map(&[
+        Key::new("id", Shape::Text, "The limit's name in RateLimit-Policy, metrics and logs."),
+        Key::new("path", Shape::Text, "The path it guards, exactly."),
+        Key::optional("methods", Shape::List(&Shape::Text), "The methods it guards; left out, all."),
+        Key::new("requests", Shape::Integer(check::LIMIT_REQUESTS), "Requests one client may make in any window."),
+        Key::new("window_s", Shape::Integer(check::LIMIT_WINDOW_S), "The window in seconds."),
+        Key::new("mode", Shape::Choice(&["enforce", "shadow"]), "Whether a denied request gets 429 or is only counted."),
+        Key::new("on_failure", Shape::Choice(&["allow", "edge", "deny"]), "What happens when the Limiter does not answer within 250 ms."),
+    ])),
+    "Exact limits; the first whose path and method fit decides.",
+)];
+
+static SENTRY: [Key; 4] = [
+    Key::new("origin_error_sample_rate", Shape::Number(check::SHARE), "Share of origin 5xx that become events."),
+    Key::new("max_events_per_minute", Shape::Integer(check::SENTRY_EVENTS), "Most events one isolate sends a minute."),
+    Key::new(
+        "monitor",
+        Shape::Map(&[
+            Key::new("slug", Shape::Text, "The monitor's slug."),
+            Key::new("checkin_margin_min", Shape::Integer(check::MONITOR_MINUTES), "Minutes a check-in may be late."),
+            Key::new("max_runtime_min", Shape::Integer(check::MONITOR_MINUTES), "Minutes a tick may take."),
+            Key::new("failure_issue_threshold", Shape::Integer(check::MONITOR_CHECKINS), "Bad check-ins in a row before an issue opens."),
+            Key::new("recovery_threshold", Shape::Integer(check::MONITOR_CHECKINS), "Good check-ins in a row before it closes."),
+        ]),
+        "The cron monitor the tick checks in with.",
+    ),
+    Key::new("scrub_keys", Shape::List(&Shape::Text), "Parts of key names whose values never leave."),
+];
+
+static BUSINESS: [Key; 2] = [
+    Key::new("shown", Shape::List(&Shape::Text), "Metric names shown under `business` in realtime; also what rules may select."),
+    Key::new(
+        "targets",
+        Shape::List(&Shape::Map(&[
+            Key::new("id", Shape::Text, "What rules call it."),
+            Key::new("series", Shape::Text, "The counter it counts."),
+            Key::new("per_day", Shape::Number(check::AMOUNT), "The goal per day, in the counter's unit."),
+            Key::new(
+                "hours",
+                Shape::Map(&[Key::new("from", Shape::Text, "Opening, HH:MM."), Key::new("to", Shape::Text, "Closing, HH:MM.")]),
+                "The hours over which the goal is expected to come in evenly.",
+            ),
+        ])),
+        "Daily goals.",
+    ),
+];
+
+static ALERTING: [Key; 3] = [
+    Key::new("channels", Shape::List(&Shape::Map(&CHANNEL)), "Where notifications can go."),
+    Key::new("routes", Shape::List(&Shape::Map(&ROUTE)), "Which alerts go where, in order."),
+    Key::new("rules", Shape::List(&Shape::Map(&RULE)), "What is watched."),
+];
+
+static CHANNEL: [Key; 3] = [
+    Key::new("id", Shape::Text, "What routes call it."),
+    Key::new(
+        "via",
+        Shape::OneOf(&[
+            Key::new(
+                "slack",
+                Shape::Map(&[Key::new("secret", Shape::Text, "The binding that holds the webhook's address.")]),
+                "A Slack incoming webhook.",
+            ),
+            Key::new(
+                "email",
+                Shape::Map(&[
+                    Key::new("format", Shape::Choice(&["resend", "sendgrid", "plain"]), "The shape of the provider's request."),
+                    Key::new("from", Shape::Text, "The sender."),
+                ]),
+                "An e-mail provider's HTTP API at EMAIL_WEBHOOK_URL.",
+            ),
+            Key::new("sentry", Shape::Map(&[]), "Sentry, at SENTRY_DSN."),
+        ]),
+        "How messages get there.",
+    ),
+    Key::optional("send_resolved", Shape::Flag, "Whether the end of an alert is told too; left out, yes."),
+];
+
+static ROUTE: [Key; 3] = [
+    Key::optional("matchers", Shape::Labels, "Labels an alert must have; none matches all."),
+    Key::new("channels", Shape::List(&Shape::Text), "The channels' ids."),
+    Key::optional("continue", Shape::Flag, "Whether later routes are tried too; left out, no."),
+];
+
+static RULE: [Key; 12] = [
+    Key::new("id", Shape::Text, "Stable and unique."),
+    Key::new("name", Shape::Text, "What a person reads."),
+    Key::new("severity", Shape::Choice(&["info", "warning", "critical"]), "How bad it is when it fires."),
+    Key::new("when", Shape::OneOf(&WHEN), "The condition."),
+    Key::optional_duration("for", "for_ms", check::HOLD_MS, "How long the condition must hold before it fires."),
+    Key::optional_duration(
+        "keep_firing_for",
+        "keep_firing_for_ms",
+        check::HOLD_MS,
+        "How long it keeps firing after the condition last held.",
+    ),
+    Key::new("no_data", Shape::Choice(&["ok", "alert", "keep"]), "What no data means."),
+    Key::new("error", Shape::Choice(&["alert", "keep"]), "What a failed evaluation means."),
+    Key::optional("labels", Shape::Labels, "Extra labels for routing."),
+    Key::new("summary", Shape::Text, "One sentence: what is wrong and what it does to people."),
+    Key::new("runbook", Shape::Text, "Where to read what to do."),
+    Key::new("owner", Shape::Text, "Who owns it."),
+];
+
+static WHEN: [Key; 3] = [
+    Key::new(
+        "threshold",
+        Shape::Map(&[
+            Key::new("of", SELECTOR, "What is read."),
+            Key::new(
+                "aggregate",
+                Shape::Choice(&["sum", "rate", "count", "avg", "min", "max", "last", "p50", "p95", "p99"]),
+                "How values become one number.",
+            ),
+            OVER,
+            COMPARE,
+            Key::new(
+                "bound",
+                Shape::NumberOr(&[Key::new(
+                    "of_target",
+                    Shape::Map(&[
+                        Key::new("target", Shape::Text, "The target's id."),
+                        Key::new("share", Shape::Number(check::SHARE), "Of what it expects by now, 0 to 1."),
+                    ]),
+                    "A share of what a target expects by now.",
+                )]),
+                "A number in the series' unit, or a share of a target.",
+            ),
+        ]),
+        "An aggregate of a series beyond a bound.",
+    ),
+    Key::new(
+        "ratio",
+        Shape::Map(&[
+            Key::new("part", SELECTOR, "The numerator."),
+            Key::new("whole", SELECTOR, "The denominator."),
+            OVER,
+            COMPARE,
+            Key::new("bound", Shape::Number(check::SHARE), "The bound, 0 to 1."),
+            Key::new("min_samples", Shape::Number(check::AMOUNT), "Below this many in the whole there is no verdict."),
+        ]),
+        "Part over whole beyond a bound.",
+    ),
+    Key::new("absence", Shape::Map(&[Key::new("of", SELECTOR, "What should be there."), OVER]), "Nothing came."),
+];
+
+const OVER: Key = Key::new("over", Shape::Lookback(check::LOOKBACK_MS), "Over how long: a duration, or `today`.");
+const COMPARE: Key = Key::new("compare", Shape::Choice(&["above", "below"]), "Fires above or below the bound.");
+const SELECTOR: Shape = Shape::Map(&[
+    Key::new("series", Shape::Text, "The metric name."),
+    Key::optional("labels", Shape::Labels, "Labels that must be equal; a value may end in `*`."),
+]);

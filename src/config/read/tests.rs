@@ -1,0 +1,344 @@
+//! Stories of people who edit `monitoring/`: each mistake is told once, where it is, with its fix.
+
+use std::path::Path;
+
+use super::shape::{Need, Shape};
+use super::*;
+
+/// The shipped files, with replacements: (file, text there, text instead). A replacement that changes nothing is a defect.
+fn shipped(edits: &[(&str, &str, &str)]) -> Vec<Source> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring");
+    let mut sources = load(&folder).unwrap();
+    for source in &mut sources {
+        source.name = format!("monitoring/{}", base_name(&source.name));
+        for (_, from, to) in edits.iter().filter(|(file, ..)| source.name.contains(file)) {
+            assert!(source.text.contains(from), "{from} is not in {}", source.name);
+            source.text = source.text.replacen(from, to, 1);
+        }
+    }
+    sources
+}
+
+fn mistakes(edits: &[(&str, &str, &str)]) -> Vec<Diagnostic> {
+    sources(&shipped(edits), Environment::Production).err().unwrap_or_default()
+}
+
+#[test]
+fn every_shipped_file_is_valid_in_every_environment() {
+    for environment in Environment::ALL {
+        assert_eq!(sources(&shipped(&[]), environment).err(), None);
+    }
+}
+
+#[test]
+fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
+    let found = mistakes(&[
+        ("alerting", "severity: critical\n    when:\n      ratio:", "severity: crticial\n    when:\n      ratio:"),
+        ("alerting", "for: 5m\n", "for: 5 minutes\n"),
+        ("alerting", "channels: [slack-security]", "channels: [slack-securty]"),
+        ("alerting", "id: latency-p95", "id: error-rate-warning"),
+        ("alerting", "target: daily-revenue", "target: daily-revenu"),
+        ("alerting", "series: http_origin_errors_total", "series: http_origin_eror_total"),
+        ("security", "\"requests\": 5,", "\"requests\": 500,"),
+        ("security", "\"on_failure\": \"deny\"", "\"onfailure\": \"deny\""),
+        ("production", "\"Africa/Johannesburg\"", "\"Africa/Johanesburg\""),
+        ("sentry", "\"origin_error_sample_rate\": 0.1", "\"origin_error_sample_rate\": \"10%\""),
+    ]);
+    let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
+    assert_eq!(found.len(), 10, "{}", printed.join("\n"));
+    insta::assert_snapshot!(printed.join("\n"));
+}
+
+#[test]
+fn one_mistake_is_one_diagnostic_with_its_fix() {
+    const RULES: &str = "alerting-configuration.yaml";
+    const LIMITS: &str = "security-monitoring-config.json";
+    let table: &[(&str, &str, &str, &str, &str)] = &[
+        // Keys.
+        (RULES, "owner: operations", "ownr: operations", "unknown key `ownr`", "did you mean `owner`?"),
+        (RULES, "    owner: operations\n", "", "the key `owner` is missing here", "add `owner:` - Who owns it."),
+        (
+            RULES,
+            "    no_data: ok",
+            "    no_data: ok\n    colour: red",
+            "unknown key `colour`",
+            "the keys here are id, name, severity, when, for,",
+        ),
+        (RULES, "    for: 1m", "    for: 1m\n    for: 2m", "`for` is written twice; the first is on line", "keep one"),
+        (LIMITS, "\"limits\"", "\"limit\"", "unknown key `limit`", "did you mean `limits`?"),
+        // Levels.
+        (RULES, "    for: 1m #", "        for: 1m #", "unknown key `for`", "it belongs to `rules`, further out: check the indentation"),
+        (RULES, "        min_samples: 20 #", "    min_samples: 20 #", "unknown key `min_samples`", "it belongs inside `ratio`: indent it"),
+        (RULES, "      ratio:\n", "      raito:\n", "unknown key `raito`", "did you mean `ratio`?"),
+        (RULES, "    for: 1m #", "\tfor: 1m #", "a tab indents this line", "YAML wants spaces"),
+        (RULES, "    for: 1m #", "   for: 1m #", "this does not parse", "lines up with its siblings"),
+        (
+            RULES,
+            "when:\n      ratio:",
+            "when:\n      absence: { of: { series: parapet_ticks_total }, over: 5m }\n      ratio:",
+            "one key is enough here",
+            "keep one",
+        ),
+        (RULES, "via: { sentry: {} }", "via: {}", "a key is missing here", "write one of slack, email, sentry"),
+        (
+            RULES,
+            "via: { sentry: {} }",
+            "via: sentry",
+            "expected a map of keys, found `sentry`",
+            "write one of the keys slack, email, sentry",
+        ),
+        (RULES, "channels: [slack-default]", "channels: slack-default", "expected a list, found `slack-default`", "write `[…]`"),
+        // Values.
+        (RULES, "for: 1m", "for: 60", "`60` is not a duration", "write a whole number and a unit: 30s, 5m, 1h, 7d"),
+        (RULES, "for: 1m", "for: 1min", "`1min` is not a duration", "write `1m`: the units are s, m, h and d"),
+        (RULES, "for: 1m", "for: 30d", "30d is out of range", "use 0s to 7d"),
+        (RULES, "over: 24h", "over: 9d", "9d is out of range", "use 10s to 8d"),
+        (RULES, "over: today\n", "over: todya\n", "`todya` is not a duration", "7d, or today"),
+        (RULES, "bound: 0.05", "bound: 5", "5 is out of range", "use a number from 0 to 1"),
+        (RULES, "bound: 0.05", "bound: 5%", "expected a number, found `5%`", "write the share: 0.05"),
+        (RULES, "bound: 1.5", "bound: 1.5s", "expected a number, found `1.5s`", "write a number, or the key of_target"),
+        (RULES, "compare: above", "compare: over", "`over` is not one of the words used here", "above"),
+        (RULES, "keep_firing_for: 5m", "keep_firing_for:", "expected a duration, found nothing", "write a whole number and a unit"),
+        (RULES, "name: Pages are slow", "name: 404", "expected text, found `404`", "put it in quotes: \"404\""),
+        (RULES, "continue: true", "continue: yes", "expected true or false, found `yes`", "write true or false"),
+        (LIMITS, "\"requests\": 5", "\"requests\": \"5\"", "expected a whole number, found the text \"5\"", "remove the quotes"),
+        (LIMITS, "\"requests\": 5", "\"requests\": 5.5", "expected a whole number, found `5.5`", "write digits"),
+        (LIMITS, "\"requests\": 5,", "\"requests\": 5", "this does not parse", "check the commas"),
+        // Meaning.
+        (LIMITS, "\"/api/auth/login\"", "\"/api/auth/login/\"", "`/api/auth/login/` is not an exact path", "write it decoded"),
+        (LIMITS, "\"/api/payments\"", "\"/api/bookings\"", "this limit is never reached: `bookings` above decides first", "merge the two"),
+        (LIMITS, "\"POST\"", "\"Post\"", "`Post` is not a method", "did you mean `POST`?"),
+        (
+            RULES,
+            "secret: SLACK_WEBHOOK_URL",
+            "secret: https://hooks.slack.com/services/T/B/x",
+            "an address stands here, and it is a secret",
+            "write the NAME",
+        ),
+        (
+            RULES,
+            "  - channels: [slack-default] #",
+            "  - channels: [slack-default]\n  - channels: [email] #",
+            "this route is never reached: route 5",
+            "move it up",
+        ),
+        (RULES, "class: 5xx", "clas: 5xx", "`http_requests_total` has no label `clas`", "did you mean `class`?"),
+        (RULES, "aggregate: p95", "aggregate: last", "is a distribution and has no such aggregate", "use avg, p50"),
+        (RULES, "over: today\n", "over: 24h\n", "a target is a sum over the day", "use `aggregate: sum` and `over: today`"),
+        (RULES, "series: booking_visits_total", "series: visits", "nothing counts `visits`", "belongs into `shown`"),
+        (
+            RULES,
+            "team: business }\n    summary: Fewer",
+            "severity: mild }\n    summary: Fewer",
+            "`severity` is given to every alert",
+            "choose another",
+        ),
+        ("business", "\"08:00\"", "\"8:00\"", "`8:00` to `18:00` is not a span of a day", "write `HH:MM` twice"),
+        (
+            "infrastructure",
+            "\"/api/bookings\",\n    \"/api/bookings/:id\"",
+            "\"/api/:x\",\n    \"/api/bookings\"",
+            "`/api/bookings` is never reached",
+            "more specific",
+        ),
+        ("infrastructure", "\"hour_days\": 90", "\"hour_days\": 2", "kept shorter than `minute_days` (7 days)", "keep the coarser"),
+        ("production", "[\"ops.bookings.example\"]", "[]", "no console host", "name the host"),
+        (
+            "production",
+            "https://ops.bookings.example\"",
+            "https://opps.bookings.example\"",
+            "links would lead to `opps.bookings.example`",
+            "did you mean",
+        ),
+        ("production", "\"ZAR\"", "\"Rand\"", "`Rand` is not a currency code", "ZAR"),
+    ];
+    for (file, from, to, message, fix) in table {
+        let found = mistakes(&[(file, from, to)]);
+        let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
+        let [mistake] = found.as_slice() else { panic!("{from:?} → {to:?} gave {} diagnostics:\n{}", found.len(), printed.join("\n")) };
+        assert!(mistake.message.contains(message) && mistake.fix.contains(fix), "{from:?} → {to:?} gave:\n{}", printed.join("\n"));
+        assert!(mistake.file.contains(file) && mistake.line > 0, "{mistake:?}");
+    }
+}
+
+#[test]
+fn a_folder_without_routes_says_so_for_every_rule_that_reaches_nobody() {
+    let found = mistakes(&[
+        ("alerting", "  - channels: [slack-default] # nothing gets lost for want of a label\n", ""),
+        ("alerting", "labels: { team: security }", ""),
+    ]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].message, "nobody is told about `limit-surge`: no route matches its labels");
+}
+
+#[test]
+fn a_file_that_does_not_parse_hides_nothing_in_the_others() {
+    let found = mistakes(&[
+        ("business", "\"shown\": [", "\"shown\": "),
+        ("alerting", "for: 1m", "for: 1q"),
+        ("security", "\"mode\": \"enforce\"", "\"mode\": \"enforced\""),
+    ]);
+    let files: Vec<&str> = found.iter().map(|mistake| mistake.file.as_str()).collect();
+    assert_eq!(
+        files,
+        ["monitoring/alerting-configuration.yaml", "monitoring/business-metrics-config.json", "monitoring/security-monitoring-config.json"],
+        "rules that use business metrics are not blamed for the file that lists them: {found:#?}"
+    );
+}
+
+#[test]
+fn missing_and_misnamed_files_are_named() {
+    let mut files = shipped(&[]);
+    files.retain(|source| !source.name.contains("sentry"));
+    for source in &mut files {
+        source.name = source.name.replace("alerting-configuration.yaml", "alerting-configuration.yml");
+    }
+    files.push(Source { name: "monitoring/cloudflare.json".into(), text: "{}".into() });
+    let found = sources(&files, Environment::Production).unwrap_err();
+    let told: Vec<_> = found.iter().map(|mistake| (mistake.file.as_str(), mistake.message.as_str(), mistake.fix.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("alerting-configuration.yaml", "this file is missing", "rename `alerting-configuration.yml`"),
+            ("monitoring/cloudflare.json", "nothing reads this file", "move it elsewhere, or remove it"),
+            ("sentry-apm-config.json", "this file is missing", "add it, or take it from the repository's history"),
+        ]
+    );
+}
+
+#[test]
+fn an_environment_overrides_single_values_and_only_those_that_are_there() {
+    let overridden = |text: &str| {
+        let edit = format!("\"currency\": \"ZAR\",\n  \"overrides\": {{ {text} }}");
+        sources(&shipped(&[("production", "\"currency\": \"ZAR\"", &edit)]), Environment::Production)
+    };
+    let config = overridden(r#""security.limits.login.mode": "shadow", "alerting.rules.latency-p95.when.threshold.bound": 2.5"#).unwrap();
+    assert_eq!(config.security.limits[0].mode, crate::config::security::LimitMode::Shadow);
+    let plain = sources(&shipped(&[]), Environment::Production).unwrap();
+    assert_eq!(plain.security.limits[1..], config.security.limits[1..]);
+
+    for (text, message, fix) in [
+        (
+            r#""security.limits.logn.mode": "shadow""#,
+            "`security.limits.logn.mode` leads to nothing: there is no `logn`",
+            "did you mean `login`?",
+        ),
+        (r#""securty.limits.login.mode": "shadow""#, "there is no section `securty`", "did you mean `security`?"),
+        (r#""security.limits.login.mode": "shadw""#, "`shadw` is not one of the words used here", "did you mean `shadow`?"),
+        (r#""security.limits.login.requests": 500"#, "500 is out of range", "use a number from 1 to 64"),
+        (
+            r#""security.limits.login.requests.x": 5"#,
+            "`security.limits.login.requests.x` leads to nothing: there is no `x`",
+            "an override replaces",
+        ),
+    ] {
+        let found = overridden(text).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].message == message && found[0].fix.contains(fix), "{:#?}", found[0]);
+        assert!(found[0].file.ends_with("production-config.json"), "an override's mistake is where the override is: {:?}", found[0]);
+    }
+}
+
+/// Values of a shape in which every word, every alternative and every key stands at least once.
+fn examples(shape: &Shape) -> Vec<serde_json::Value> {
+    use serde_json::json;
+    match shape {
+        Shape::Choice(words) => words.iter().map(|word| json!(word)).collect(),
+        Shape::List(item) => examples(item).into_iter().map(|item| json!([item])).collect(),
+        Shape::Labels => vec![json!({ "a": "b" })],
+        Shape::Lookback(_) => vec![shape.placeholder(), json!("today")],
+        Shape::Integer(range) => vec![json!(range.start()), json!(range.end())],
+        Shape::Map(keys) => {
+            let varied = keys.iter().flat_map(|key| {
+                examples(&key.shape).into_iter().map(|example| {
+                    let mut map = shape.placeholder();
+                    map[key.field] = example;
+                    map
+                })
+            });
+            let absent = || keys.iter().all(|key| key.need == Need::Optional).then(|| json!({}));
+            std::iter::once(shape.placeholder()).chain(varied).chain(absent()).collect()
+        }
+        Shape::OneOf(keys) => {
+            keys.iter().flat_map(|key| examples(&key.shape).into_iter().map(|value| json!({ key.field: value }))).collect()
+        }
+        Shape::NumberOr(keys) => examples(&Shape::OneOf(keys)).into_iter().chain([shape.placeholder()]).collect(),
+        scalar => vec![scalar.placeholder()],
+    }
+}
+
+#[test]
+fn whatever_the_shapes_allow_the_types_read() {
+    let plain = serde_json::to_value(sources(&shipped(&[]), Environment::Production).unwrap()).unwrap();
+    let mut tried = 0;
+    for file in files::SHARED.iter().chain(&files::OVERLAYS) {
+        for mut example in examples(&file.shape) {
+            if file.section == "site" {
+                example["environment"] = "production".into();
+            }
+            let mut config = plain.clone();
+            config[file.section] = example;
+            let read = serde_json::from_value::<Config>(config.clone());
+            assert!(read.is_ok(), "{}: {}: {:#}", file.name, read.unwrap_err(), config[file.section]);
+            assert_eq!(serde_json::to_value(read.unwrap()).unwrap().as_object().unwrap().len(), 6);
+            tried += 1;
+        }
+    }
+    assert!(tried > 80, "{tried}");
+}
+
+#[test]
+fn every_field_of_the_types_can_be_written() {
+    /// The keys of every map in `value`, as paths.
+    fn paths(value: &serde_json::Value, at: &str, out: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+                out.insert(format!("{at}/{key}"));
+                paths(value, &format!("{at}/{key}"), out);
+            }),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| paths(item, at, out)),
+            _ => {}
+        }
+    }
+    let config = sources(&shipped(&[]), Environment::Production).unwrap();
+    let value = serde_json::to_value(&config).unwrap();
+    for file in files::SHARED.iter() {
+        let (mut written, mut known) = Default::default();
+        paths(&value[file.section], "", &mut written);
+        examples(&file.shape).iter().for_each(|example| paths(example, "", &mut known));
+        let unknown: Vec<_> =
+            written.difference(&known).filter(|path| !path.contains("/labels/") && !path.contains("/matchers/")).collect();
+        assert_eq!(unknown, Vec::<&String>::new(), "{}", file.name);
+    }
+}
+
+#[test]
+fn the_schemas_for_editors_are_fresh() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
+    for (name, text) in schema::all() {
+        let stored = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
+        assert_eq!(stored, text, "schema/{name} is stale: run `cargo run --bin parapet -- schema`");
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), schema::all().len(), "a schema nobody makes");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_unreadable_not_wrong() {
+    let error = folder(Path::new("no-such-folder"), Environment::Dev).unwrap_err();
+    assert!(matches!(&error, ReadError::Unreadable { path, .. } if path == "no-such-folder"), "{error}");
+}
+
+#[test]
+fn text_that_is_not_utf8_is_a_mistake_with_a_place_not_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    for source in shipped(&[]) {
+        std::fs::write(dir.path().join(base_name(&source.name)), source.text).unwrap();
+    }
+    let path = dir.path().join("production-config.json");
+    let bytes: Vec<u8> =
+        std::fs::read(&path).unwrap().iter().flat_map(|byte| if *byte == b'Z' { vec![0xff] } else { vec![*byte] }).collect();
+    std::fs::write(&path, bytes).unwrap();
+    let Err(ReadError::Mistakes(found)) = folder(dir.path(), Environment::Production) else { panic!() };
+    assert_eq!(found.len(), 1);
+    assert!(found[0].source.contains("\u{fffd}AR"), "{found:?}");
+}
