@@ -5,15 +5,19 @@
 
 mod access;
 mod active;
+mod alerts;
 mod bindings;
 mod clock;
 mod collector;
+mod collectors;
 mod console;
 mod d1;
 mod engine;
 mod fetch;
 mod glue;
+mod in_force;
 mod isolate;
 mod limiter;
 mod outbound;
+mod outward;
 mod scheduled;
