@@ -8,6 +8,7 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::Address;
+use super::sentry::quota::{self, Category};
 use crate::config::alerting::{EmailFormat, Via};
 use crate::ports::{HttpError, HttpResponse};
 use crate::time::UnixMs;
@@ -60,6 +61,11 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
         // Resend: another request with this idempotency key is being worked on.
         Via::Email { format: EmailFormat::Resend, .. } if response.status == 409 && body.contains("concurrent_idempotent_requests") => {
             DeliveryOutcome::Retry { after_ms: None }
+        }
+        // Sentry says how long in a header of its own, and a 429 without any means a minute.
+        Via::Sentry {} if response.status == 429 => {
+            let until = quota::limited_until(response, Category::Error, now);
+            DeliveryOutcome::Retry { after_ms: until.map(|until| until.since(now)) }
         }
         Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} => by_status(response, now),
     };

@@ -186,9 +186,15 @@ impl Collector {
             }
             memory.bounds = write.bounds;
             let body = serde_json::to_string(&write)?;
-            sql.exec("INSERT INTO journal (isolate, seq, at, body) VALUES (?, ?, ?, ?)", vec![isolate.into(), seq.into(), now.0.into(), body.into()])?;
+            sql.exec(
+                "INSERT INTO journal (isolate, seq, at, body) VALUES (?, ?, ?, ?)",
+                vec![isolate.into(), seq.into(), now.0.into(), body.into()],
+            )?;
             if !fresh_ids.is_empty() {
-                sql.exec("INSERT INTO event (id, at) SELECT value, ? FROM json_each(?)", vec![now.0.into(), serde_json::to_string(&fresh_ids)?.into()])?;
+                sql.exec(
+                    "INSERT INTO event (id, at) SELECT value, ? FROM json_each(?)",
+                    vec![now.0.into(), serde_json::to_string(&fresh_ids)?.into()],
+                )?;
             }
             memory.window.apply(&write.batch, now, write.bounds);
             Ok(written)
@@ -278,7 +284,7 @@ impl Collector {
 
     async fn set_alarm(&self, at: UnixMs) {
         self.alarm_is_set.set(true);
-        if let Err(error) = self.state.storage().set_alarm(at.0).await {
+        if let Err(error) = self.state.storage().set_alarm(at.utc()).await {
             self.alarm_is_set.set(false);
             worker::console_error!("collector: the alarm could not be set: {error}");
         }

@@ -54,14 +54,25 @@ struct Call<'a> {
 }
 
 /// Answers a request to one of Parapet's own paths; whatever fails is a problem document, never a bare 500.
-pub(super) async fn answer(request: web_sys::Request, facts: &Facts, url: &str, env: &Env, here: &Here, now: UnixMs) -> worker::Result<web_sys::Response> {
+pub(super) async fn answer(
+    request: web_sys::Request,
+    facts: &Facts,
+    url: &str,
+    env: &Env,
+    here: &Here,
+    now: UnixMs,
+) -> worker::Result<web_sys::Response> {
     let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
     let call = Call { request, facts, query, env, here, config: here.config(), now };
     let reply = match call.run().await {
         Ok(reply) => reply,
         Err(problem) => {
             let www_authenticate = problem.status == 401;
-            let reply = Reply { status: problem.status, content_type: problem::CONTENT_TYPE, body: problem.for_request(&facts.request_id).to_json() };
+            let reply = Reply {
+                status: problem.status,
+                content_type: problem::CONTENT_TYPE,
+                body: problem.for_request(&facts.request_id).to_json(),
+            };
             return respond(reply, facts, if www_authenticate { Some(("www-authenticate", "Bearer realm=\"parapet\"")) } else { None });
         }
     };
@@ -69,10 +80,18 @@ pub(super) async fn answer(request: web_sys::Request, facts: &Facts, url: &str, 
 }
 
 fn respond(reply: Reply, facts: &Facts, extra: Option<(&str, &str)>) -> worker::Result<web_sys::Response> {
-    let mut fields: Vec<String> =
-        ["content-type", reply.content_type, "cache-control", "no-store", "x-content-type-options", "nosniff", "x-request-id", &facts.request_id]
-            .map(str::to_owned)
-            .to_vec();
+    let mut fields: Vec<String> = [
+        "content-type",
+        reply.content_type,
+        "cache-control",
+        "no-store",
+        "x-content-type-options",
+        "nosniff",
+        "x-request-id",
+        &facts.request_id,
+    ]
+    .map(str::to_owned)
+    .to_vec();
     if let Some((name, value)) = extra {
         fields.extend([name.to_owned(), value.to_owned()]);
     }
@@ -154,7 +173,12 @@ impl Call<'_> {
         let buffer = JsFuture::from(promise).await.map_err(|_| unreadable())?;
         let bytes = js_sys::Uint8Array::new(buffer.unchecked_ref::<js_sys::ArrayBuffer>()).to_vec();
         if bytes.len() > MAX_BODY_BYTES {
-            return Err(Problem::new(413, "body_too_large", "The request is too large", format!("At most {MAX_BODY_BYTES} bytes are taken.")));
+            return Err(Problem::new(
+                413,
+                "body_too_large",
+                "The request is too large",
+                format!("At most {MAX_BODY_BYTES} bytes are taken."),
+            ));
         }
         Ok(bytes)
     }

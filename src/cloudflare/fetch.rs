@@ -50,7 +50,8 @@ fn read(request: &web_sys::Request, here: &Here) -> worker::Result<(Facts, Strin
     let text = glue::request_facts(request)?;
     let mut lines = text.splitn(8, '\n');
     let mut next = || lines.next().unwrap_or_default();
-    let (method, url, address, id, replay_client, country, colo, user_agent) = (next(), next(), next(), next(), next(), next(), next(), next());
+    let (method, url, address, id, replay_client, country, colo, user_agent) =
+        (next(), next(), next(), next(), next(), next(), next(), next());
     let (host, path) = host_and_path(url);
     let replay = if replay_client.is_empty() { Replay::Absent } else { Replay::Claimed };
     let address = if replay == Replay::Claimed { replay_client } else { address };

@@ -125,7 +125,10 @@ impl Here {
 /// The bounds a Collector holds for this configuration.
 pub(super) fn bounds(config: &Config) -> Bounds {
     let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    Bounds { max_series: size(config.infrastructure.max_series), max_series_per_name: size(config.infrastructure.ingest.max_series_per_name) }
+    Bounds {
+        max_series: size(config.infrastructure.max_series),
+        max_series_per_name: size(config.infrastructure.ingest.max_series_per_name),
+    }
 }
 
 /// How many Collectors share the load.

@@ -29,11 +29,13 @@ const MAX_PASSES: usize = 4;
 const CUT_SEARCH_BYTES: usize = 256;
 
 /// Key names whose values never leave, whatever the configuration adds. Compared without case, `-` and `_`, as a part
-/// of the key: `X-Api-Key` holds `apikey`. None is so short that it sits inside an ordinary word of a log.
-const SECRET_KEYS: [&str; 25] = [
+/// of the key: `X-Api-Key` holds `apikey`. See [`SHORT_KEY_BYTES`] for the short ones.
+const SECRET_KEYS: [&str; 27] = [
     "password",
     "passwd",
     "pwd",
+    "userpwd",
+    "mysqlpwd",
     "passphrase",
     "passcode",
     "secret",
@@ -57,6 +59,9 @@ const SECRET_KEYS: [&str; 25] = [
     "webhookurl",
     "recipients",
 ];
+
+/// A key name this short or shorter must be a whole part of a key (`card_pan`, `cardPan`), not sit in a word (`company`).
+const SHORT_KEY_BYTES: usize = 3;
 
 /// Headers that name the client; compared exactly, in lower case.
 const CLIENT_HEADERS: [&str; 7] =
@@ -143,8 +148,11 @@ impl Scrubber {
 
     /// Whether the value of `key` is secret by its name.
     pub fn is_secret(&self, key: &str) -> bool {
-        let key = normalised(key);
-        self.keys.iter().any(|secret| key.contains(secret.as_str()))
+        let (whole, parts) = (normalised(key), parts(key));
+        self.keys.iter().any(|secret| match secret.len() {
+            0..=SHORT_KEY_BYTES => parts.contains(secret),
+            _ => whole.contains(secret.as_str()),
+        })
     }
 
     /// A message, a log line, a URL or a path with query: `text` without what must not leave.
@@ -217,6 +225,25 @@ impl Scrubber {
 /// Letters and digits only, in lower case: `X-Api_Key` is `xapikey`.
 fn normalised(key: &str) -> String {
     key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// `cardPan2` and `card-pan-2` are `card`, `pan`, `2`; in lower case.
+fn parts(key: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut before = ' ';
+    for c in key.chars() {
+        let begins = !c.is_ascii_alphanumeric()
+            || before.is_ascii_digit() != c.is_ascii_digit()
+            || (before.is_ascii_lowercase() && c.is_ascii_uppercase());
+        if begins {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut().filter(|_| c.is_ascii_alphanumeric()) {
+            part.push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    parts
 }
 
 fn capped(text: &str) -> &str {

@@ -15,3 +15,4 @@ pub mod http;
 pub mod peers;
 
 pub mod runtime;
+pub mod wait;

@@ -131,7 +131,7 @@ fn national_phone(text: &str) -> Option<usize> {
             (13, [0, 0, 2, 7, 1..=8, ..]) => true,
             _ => false,
         };
-        fits.then_some(*end)
+        (fits && ends_word(text, *end)).then_some(*end)
     })
 }
 
@@ -148,4 +148,8 @@ pub(super) fn international_phone(text: &str) -> Option<usize> {
     let exact = groups.ends.iter().find(|(count, _)| south_african(*count));
     let longest = || groups.ends.iter().rev().find(|(count, _)| (8..=15).contains(count) && groups.digits.first() != Some(&0));
     exact.or_else(longest).map(|(_, end)| *end)
+}
+
+fn ends_word(text: &str, end: usize) -> bool {
+    text.get(end..).and_then(|rest| rest.chars().next()).is_none_or(|c| !c.is_alphanumeric())
 }

@@ -254,11 +254,13 @@ fn ends_url(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`')
 }
 
-/// A UUID, or hex of the length of a trace id, a SHA-1 or a SHA-256 with a letter in it: digits inside are nobody's.
+/// A UUID, one of our own ids (`alr_` and 20 hex digits), or hex of the length of a trace id, a SHA-1 or a SHA-256 with
+/// a letter in it: digits inside are nobody's.
 fn is_opaque_id(word: &str) -> bool {
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let uuid = word.len() == 36 && word.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && word.split('-').all(hex);
-    uuid || (matches!(word.len(), 32 | 40 | 64) && hex(word) && word.bytes().any(|byte| byte.is_ascii_alphabetic()))
+    let own = word.split_once('_').is_some_and(|(kind, id)| kind.len() == 3 && id.len() == 20 && hex(id));
+    uuid || own || (matches!(word.len(), 32 | 40 | 64) && hex(word) && word.bytes().any(|byte| byte.is_ascii_alphabetic()))
 }
 
 /// Where in `word` a vendor's key starts.

@@ -125,6 +125,7 @@ fn what_operators_need_stays() {
         "1772366400000-1772366460000",
         "2026-03-01T12:00:00.000Z 2026-03-01 12:00:00 2026-03-01 2026-03-02 +02:00 +0200",
         "550e8400-e29b-41d4-a716-446655440000 and 018f4e66-0000-7000-8000-000000000001",
+        "alr_0123456789abcdef0123 msg_08212345670821234567 0821234567abcdef",
         "booking 4711, BK-20260301-0042, BK2026-000123, INV-000123456, REF 100000123456",
         "196.25.1.200 10.0.0.1:8787 2001:db8::1 ::ffff:196.25.1.1",
         "worker@0.8.7, user@localhost, @scope/pkg, 5 @ 12",
@@ -144,6 +145,17 @@ fn what_operators_need_stays() {
 fn configured_keys_add_to_the_built_in_ones() {
     let scrubber = Scrubber::new(&["Salon_Code".to_owned(), String::new()]);
     assert_eq!(scrubber.text("salon-code=7 password=8 other=9"), "salon-code=[filtered] password=[filtered] other=9");
+}
+
+#[test]
+fn a_short_key_must_be_a_whole_part_of_the_key() {
+    let scrubber = Scrubber::new(&["pan".to_owned()]);
+    for key in ["pan", "card_pan", "cardPan", "CARD-PAN", "pan2", "Cvv", "cvv2"] {
+        assert!(scrubber.is_secret(key), "{key}");
+    }
+    for key in ["company", "timespan", "expand", "panel"] {
+        assert!(!scrubber.is_secret(key), "{key}");
+    }
 }
 
 #[test]
