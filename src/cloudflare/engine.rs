@@ -18,8 +18,10 @@ use super::{bindings, clock, collectors, outward};
 use crate::alert::dispatch::dispatch;
 use crate::alert::tick::{Seen, TickOutcome, TickReport, tick};
 use crate::channel::Addresses;
+use crate::config::Config;
 use crate::outbox::deliver::{Courier, Sent};
 use crate::time::{SECOND_MS, UnixMs};
+use crate::upkeep::{self, Upkeep};
 
 /// The only instance's name.
 pub(super) const NAME: &str = "engine";
@@ -34,6 +36,7 @@ const LAST_TICK_KEY: &str = "last_tick_wall";
 
 /// The Engine.
 #[durable_object(alarm)]
+#[expect(missing_debug_implementations, reason = "the runtime's handles cannot be printed")]
 pub struct Engine {
     state: State,
     env: Env,
@@ -117,8 +120,19 @@ impl Engine {
         collectors::count_tick(&self.env, config, &report, &done.sent, now).await;
         if !matches!(report.outcome, TickOutcome::AlreadyDone { .. }) {
             outward::tell(&self.env, config, &report, clock::now().since(began)).await;
+            self.upkeep(config, now).await;
         }
         Done { tick: Some(report), ..done }
+    }
+
+    /// Roll-ups and retention, after everything that people wait for.
+    async fn upkeep(&self, config: &Config, now: UnixMs) {
+        let Ok(db) = D1::bound(&self.env) else { return };
+        match upkeep::run(now, &config.infrastructure.retention, &db).await {
+            Ok(done) if done == Upkeep::default() => {}
+            Ok(done) => worker::console_log!("{}", serde_json::json!({"event": "upkeep", "now": now, "done": done})),
+            Err(error) => worker::console_error!("upkeep: {error}"),
+        }
     }
 
     /// Sends what is due until nothing is, or enough was sent for one call. `floor` is a moment that has certainly come: a
