@@ -16,4 +16,6 @@ mod glue;
 mod isolate;
 mod limiter;
 mod outbound;
+mod panic;
+mod report;
 mod scheduled;
