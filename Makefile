@@ -31,6 +31,10 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	touch $@
 
+benches/node_modules/.package-lock.json: benches/package.json benches/package-lock.json
+	npm ci --prefix benches --no-audit --no-fund
+	touch $@
+
 $(RUST): rust-toolchain.toml | node_modules/.package-lock.json
 	scripts/rust.sh $(RUST_VERSION)
 	mkdir -p $(@D) && touch $@
@@ -66,13 +70,13 @@ test: worker ## every test, the end-to-end ones in the real runtime
 check: worker $(CARGO_MACHETE) ## what must hold beside the tests: lints, documentation, dependencies, sizes, migrations
 	CARGO_MACHETE=$(CARGO_MACHETE) scripts/check.sh
 
-bench: worker ## measurements against peers in the same run
-	node benches/run.mjs
+bench: worker benches/node_modules/.package-lock.json ## measurements against peers in the same run (BENCH="--quick --only=speed")
+	node benches/run.mjs $(BENCH)
 
 deploy: worker ## remote D1 migrations, then the Worker; ENV=staging for that environment
 	wrangler d1 migrations apply DB --remote $(if $(ENV),--env $(ENV))
 	wrangler deploy $(if $(ENV),--env $(ENV))
 
 clean: ## what was built, not the tools
-	rm -rf build node_modules .wrangler
+	rm -rf build node_modules benches/node_modules .wrangler
 	cargo clean

@@ -52,7 +52,7 @@ async function visit() {
 
   await get("/");
   await get("/assets/site.css");
-  count("visits_total", 1);
+  count("booking_visits_total", 1);
   if (Math.random() < 0.3) return;
   await think();
   await get(`/search?q=${pick(WORDS)}`);
@@ -66,7 +66,7 @@ async function visit() {
   if (login?.status !== 200) return;
   const booking = await post("/api/bookings", { clinic, slot: "2026-06-01T09:30+02:00" });
   if (booking?.status !== 201) return;
-  count("bookings_total", 1);
+  count("bookings_completed_total", 1);
   await think();
   const paid = await post("/api/payments", { booking: booking.body.id, amount_cents: 65_000, card: Math.random() < 0.05 ? "declined" : "ok" });
   if (paid?.status === 201) count("revenue_cents_total", 65_000);

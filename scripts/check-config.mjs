@@ -34,11 +34,14 @@ for (const { class_name: className } of CONFIG.durable_objects.bindings) {
 
 const manifest = JSON.parse(read("package.json"));
 expect(manifest.name === CONFIG.name, `package.json is named ${manifest.name}, wrangler.toml ${CONFIG.name}`);
-for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
-  expect(/^\d+\.\d+\.\d+[^ ]*$/.test(version), `package.json: ${name} is "${version}", an exact version is wanted`);
-}
-for (const [, host] of read("package-lock.json").matchAll(/"resolved": "https?:\/\/([^/"]+)/g)) {
-  expect(host === "registry.npmjs.org", `package-lock.json names the registry host ${host}`);
+for (const folder of [".", "benches"]) {
+  const { dependencies, devDependencies } = JSON.parse(read(join(folder, "package.json")));
+  for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+    expect(/^\d+\.\d+\.\d+[^ ]*$/.test(version), `${folder}/package.json: ${name} is "${version}", an exact version is wanted`);
+  }
+  for (const [, host] of read(join(folder, "package-lock.json")).matchAll(/"resolved": "https?:\/\/([^/"]+)/g)) {
+    expect(host === "registry.npmjs.org", `${folder}/package-lock.json names the registry host ${host}`);
+  }
 }
 for (const [, source] of read("Cargo.lock").matchAll(/^source = "(.*)"$/gm)) {
   expect(source === "registry+https://github.com/rust-lang/crates.io-index", `Cargo.lock names the source ${source}`);

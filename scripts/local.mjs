@@ -24,7 +24,7 @@ function builtModules() {
 /**
  * Parapet as a Miniflare worker.
  * `vars` are added to (and win over) wrangler.toml's; `origin` is a binding of Miniflare's or undefined;
- * `main` may replace the main module by one that wraps `build/index.js`; `sockets` are direct sockets.
+ * `main` may replace the main module by one that wraps `build/index.js`, such as TEST_MAIN; `sockets` are direct sockets.
  */
 export function parapet({ vars = {}, origin, main, sockets }) {
   const env = {};
@@ -36,18 +36,21 @@ export function parapet({ vars = {}, origin, main, sockets }) {
   if (origin) env.ORIGIN = origin;
   const classes = CONFIG.migrations.flatMap((migration) => migration.new_sqlite_classes ?? []);
   const modules = builtModules();
-  if (main) modules[main.name] = { type: "esm", contents: main.contents };
+  for (const file of main?.files ?? []) modules[file] = { type: "esm", contents: read(join(main.folder, file)) };
   return {
     config: {
       name: CONFIG.name,
       compatibilityDate: CONFIG.compatibility_date,
-      manifest: { mainModule: main?.name ?? "build/index.js", modules },
+      manifest: { mainModule: main?.files[0] ?? "build/index.js", modules },
       exports: Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }])),
       env,
     },
     dev: { unsafeDirectSockets: sockets },
   };
 }
+
+/** The main module of the tests: faults on demand, and gauges. Its `Control` entry point wants a socket of its own. */
+export const TEST_MAIN = { folder: "tests/support", files: ["faults.mjs", "probe.mjs"] };
 
 const DEMO = parse(read("demo/wrangler.toml"));
 

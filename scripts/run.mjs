@@ -81,7 +81,7 @@ Parapet runs, with ${vars.ORIGIN_URL ?? "the demo booking site"} behind it. Ctrl
   token         ${token}   (from .dev.vars)
 
 Try:
-  curl -i ${site}/search?q=dentist
+  curl -i '${site}/search?q=dentist'
   curl -H 'Authorization: Bearer ${token}' ${site}/api/metrics/realtime
   curl -X POST -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' \\
        -d '{"alert_type":"info","message":"hello"}' ${site}/api/test-alert

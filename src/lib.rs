@@ -27,6 +27,7 @@ pub mod ports;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod upkeep;
 pub mod web;
 
 #[cfg(target_family = "wasm")]

@@ -284,7 +284,7 @@ impl Collector {
 
     async fn set_alarm(&self, at: UnixMs) {
         self.alarm_is_set.set(true);
-        if let Err(error) = self.state.storage().set_alarm(at.0).await {
+        if let Err(error) = self.state.storage().set_alarm(at.utc()).await {
             self.alarm_is_set.set(false);
             worker::console_error!("collector: the alarm could not be set: {error}");
         }

@@ -9,6 +9,7 @@ use crate::ports::DbError;
 
 pub mod alerts;
 pub mod outbox;
+pub mod rollup;
 pub mod series;
 
 /// A bound value.
