@@ -12,11 +12,12 @@ use worker::{Context, Delay, Env};
 
 use super::bindings::{self, Class};
 use super::collector::{Write, Written};
-use super::{active, clock};
+use super::{active, clock, report};
 use crate::config::Config;
 use crate::edge::pipeline::Isolate;
 use crate::ids;
 use crate::telemetry::window::Bounds;
+use crate::time::UnixMs;
 
 /// How long a buffer stays open.
 const FLUSH_AFTER: Duration = Duration::from_millis(900);
@@ -77,7 +78,7 @@ impl Here {
         let here = self.clone();
         context.wait_until(async move {
             Delay::from(FLUSH_AFTER).await;
-            here.isolate.borrow_mut().flush(&here.id, clock::now());
+            here.close(clock::now());
             for wait in RETRY_AFTER {
                 match here.send(&env).await {
                     Ok(()) => return,
@@ -89,6 +90,14 @@ impl Here {
                 worker::console_error!("flush left for the next request's");
             }
         });
+    }
+
+    fn close(&self, now: UnixMs) {
+        let mut isolate = self.isolate.borrow_mut();
+        for (key, n) in report::take_counts() {
+            isolate.buffer.count(key, n, now);
+        }
+        isolate.flush(&self.id, now);
     }
 
     async fn send(&self, env: &Env) -> worker::Result<()> {
