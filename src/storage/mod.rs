@@ -7,7 +7,11 @@ use serde::de::DeserializeOwned;
 
 use crate::ports::DbError;
 
+pub mod config;
 pub mod series;
+#[cfg(test)]
+pub(crate) mod sqlite;
+pub mod tokens;
 
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]
