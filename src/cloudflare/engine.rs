@@ -21,7 +21,7 @@ use crate::channel::Addresses;
 use crate::config::Config;
 use crate::outbox::deliver::{Courier, Sent};
 use crate::time::{SECOND_MS, UnixMs};
-use crate::upkeep::{self, Upkeep};
+use crate::upkeep;
 
 /// The only instance's name.
 pub(super) const NAME: &str = "engine";
@@ -36,7 +36,6 @@ const LAST_TICK_KEY: &str = "last_tick_wall";
 
 /// The Engine.
 #[durable_object(alarm)]
-#[expect(missing_debug_implementations, reason = "the runtime's handles cannot be printed")]
 pub struct Engine {
     state: State,
     env: Env,
@@ -125,13 +124,16 @@ impl Engine {
         Done { tick: Some(report), ..done }
     }
 
-    /// Roll-ups and retention, after everything that people wait for.
+    /// What can wait, last of all.
     async fn upkeep(&self, config: &Config, now: UnixMs) {
-        let Ok(db) = D1::bound(&self.env) else { return };
-        match upkeep::run(now, &config.infrastructure.retention, &db).await {
-            Ok(done) if done == Upkeep::default() => {}
-            Ok(done) => worker::console_log!("{}", serde_json::json!({"event": "upkeep", "now": now, "done": done})),
-            Err(error) => worker::console_error!("upkeep: {error}"),
+        let done = match D1::bound(&self.env) {
+            Ok(db) => upkeep::run(now, &config.infrastructure.retention, &db).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(done) if done == upkeep::Upkeep::default() => {}
+            Ok(done) => worker::console_log!("{}", serde_json::json!({"event": "upkeep", "done": done})),
+            Err(error) => worker::console_error!("upkeep: put off to the next tick: {error}"),
         }
     }
 
@@ -180,7 +182,7 @@ impl Engine {
     }
 
     async fn set_alarm(&self, at: UnixMs) {
-        if let Err(error) = self.state.storage().set_alarm(at.0).await {
+        if let Err(error) = self.state.storage().set_alarm(at.utc()).await {
             worker::console_error!("engine: the alarm could not be set: {error}");
         }
     }

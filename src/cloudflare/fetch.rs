@@ -11,11 +11,12 @@ use worker::{Context, Delay, Env, event};
 use super::bindings::{self, Class};
 use super::isolate::{self, Here};
 use super::limiter::Attempt;
-use super::{clock, console, glue};
+use super::{clock, console, glue, report};
 use crate::config::security::Limit;
 use crate::edge::limit::LimitDecision;
 use crate::edge::pipeline::{self, Edge, Facts, Forwarded, LimiterSilent, Outcome, Replay};
 use crate::telemetry::buffer::Recorded;
+use crate::telemetry::errors::ErrorReport;
 use crate::telemetry::sample::{CacheStatus, Colo, Country, OriginFailure};
 use crate::time::SECOND_MS;
 
@@ -28,11 +29,17 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let now = clock::now();
     let (facts, url) = read(&request, &here)?;
     let runtime = Runtime { request: &request, url: &url, env: &env };
-    let (response, recorded) = match pipeline::run(&runtime, &facts, &here.isolate, now).await {
+    let (response, recorded, error) = match pipeline::run(&runtime, &facts, &here.isolate, now).await {
         Outcome::Reserved => return console::answer(request, &facts, &url, &env, &here, now).await,
-        Outcome::Origin { response, headers, recorded, error: _ } => (glue::with_fields(&response, fields(headers)), recorded),
-        Outcome::Own { answer, recorded, error: _ } => (glue::own_response(answer.status, fields(answer.headers), &answer.body), recorded),
+        Outcome::Origin { response, headers, recorded, error } => (glue::with_fields(&response, fields(headers)), recorded, error),
+        Outcome::Own { answer, recorded, error } => {
+            (glue::own_response(answer.status, fields(answer.headers), &answer.body), recorded, error)
+        }
     };
+    if let Some(error) = error {
+        let error = ErrorReport::origin(&facts.method, &error.route, error.status, &error.message, &facts.request_id);
+        report::error(&env, &context, &here.config(), &error, now);
+    }
     if recorded == Recorded::OwnsFlush {
         here.flush_soon(env, &context);
     }

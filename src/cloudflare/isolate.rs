@@ -12,11 +12,12 @@ use worker::{Context, Delay, Env};
 
 use super::bindings::{self, Class};
 use super::collector::{Write, Written};
-use super::{active, clock};
+use super::{active, clock, report};
 use crate::config::Config;
 use crate::edge::pipeline::Isolate;
 use crate::ids;
 use crate::telemetry::window::Bounds;
+use crate::time::UnixMs;
 
 /// How long a buffer stays open.
 const FLUSH_AFTER: Duration = Duration::from_millis(900);
@@ -43,16 +44,16 @@ pub(super) fn here(env: &Env) -> Result<Here, crate::config::ConfigError> {
     if let Some(here) = HERE.with_borrow(Clone::clone) {
         return Ok(here);
     }
-    let config = Rc::new(active::embedded(env)?);
+    let in_force = active::current(env)?;
     let mut random = [0_u8; 8];
     // Without randomness two isolates would share an id and one's flushes would be taken for the other's.
     if getrandom::fill(&mut random).is_err() {
         random = clock::now().0.to_le_bytes();
     }
     let here = Here {
-        isolate: Rc::new(RefCell::new(Isolate::new(config))),
+        isolate: Rc::new(RefCell::new(Isolate::new(Rc::new(in_force.config.clone())))),
         id: ids::hex(&random).into(),
-        config_version: Rc::default(),
+        config_version: Rc::new(std::cell::Cell::new(in_force.version)),
         next_request: Rc::default(),
     };
     HERE.with_borrow_mut(|slot| slot.replace(here.clone()));
@@ -77,7 +78,7 @@ impl Here {
         let here = self.clone();
         context.wait_until(async move {
             Delay::from(FLUSH_AFTER).await;
-            here.isolate.borrow_mut().flush(&here.id, clock::now());
+            here.close(clock::now());
             for wait in RETRY_AFTER {
                 match here.send(&env).await {
                     Ok(()) => return,
@@ -89,6 +90,14 @@ impl Here {
                 worker::console_error!("flush left for the next request's");
             }
         });
+    }
+
+    fn close(&self, now: UnixMs) {
+        let mut isolate = self.isolate.borrow_mut();
+        for (key, n) in report::take_counts() {
+            isolate.buffer.count(key, n, now);
+        }
+        isolate.flush(&self.id, now);
     }
 
     async fn send(&self, env: &Env) -> worker::Result<()> {
@@ -112,12 +121,10 @@ impl Here {
         if version == self.config_version.get() {
             return;
         }
-        match active::load(env, version).await {
-            Ok(config) => {
-                self.config_version.set(version);
-                self.isolate.borrow_mut().follow(Rc::new(config));
-            }
-            Err(message) => worker::console_error!("configuration version {version} is not followed: {message}"),
+        if let Ok(in_force) = active::follow(env, version).await
+            && in_force.version != self.config_version.replace(in_force.version)
+        {
+            self.isolate.borrow_mut().follow(Rc::new(in_force.config.clone()));
         }
     }
 }

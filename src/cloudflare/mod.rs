@@ -20,4 +20,6 @@ mod isolate;
 mod limiter;
 mod outbound;
 mod outward;
+mod panic;
+mod report;
 mod scheduled;

@@ -100,9 +100,16 @@ impl ErrorReport {
         }
     }
 
-    /// A panic; its message names the place.
+    /// A panic; its message names the place: the file below the crate, not below the machine that built it.
     pub fn panic(text: &str) -> Self {
-        Self { kind: ErrorKind::Panic, ..Self::own("panic", text) }
+        let text = text.split_once("/registry/src/").map_or_else(
+            || text.to_owned(),
+            |(before, after)| {
+                let kept = before.rfind(char::is_whitespace).and_then(|at| before.get(..=at)).unwrap_or_default();
+                format!("{kept}{}", after.split_once('/').map_or(after, |(_, file)| file))
+            },
+        );
+        Self { kind: ErrorKind::Panic, ..Self::own("panic", &text) }
     }
 
     /// What makes two errors the same: kind, place, and the status or the text with its numbers taken out.

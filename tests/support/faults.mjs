@@ -112,9 +112,19 @@ function faultyEnv(env) {
   return wrapped.get(env);
 }
 
+/** A runtime that breaks its promise: where the Worker's library unwraps the answer of `waitUntil`, Rust panics. */
+function faultyContext(context) {
+  const waitUntil = context.waitUntil.bind(context);
+  context.waitUntil = (promise) => {
+    if (nextFault("wait_until", "") === "refuse") throw new Error("waitUntil refuses (injected fault)");
+    waitUntil(promise);
+  };
+}
+
 export default class extends WorkerEntrypoint {
   constructor(context, env) {
     super(context, env);
+    faultyContext(context);
     this.inner = new Inner(context, faultyEnv(env));
   }
   fetch(request) {

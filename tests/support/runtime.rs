@@ -50,6 +50,8 @@ pub enum Part {
     CollectorAlarm,
     EngineAlarm,
     Db,
+    /// `waitUntil` of the event's context; only `Refuse` strikes, and the production build panics on it.
+    WaitUntil,
 }
 
 impl Part {
@@ -61,6 +63,7 @@ impl Part {
             Self::CollectorAlarm => "collector_alarm",
             Self::EngineAlarm => "engine_alarm",
             Self::Db => "db",
+            Self::WaitUntil => "wait_until",
         }
     }
 }

@@ -88,6 +88,13 @@ fn thrown_and_own_errors_are_never_sampled_out() {
 }
 
 #[test]
+fn a_panic_names_the_file_below_its_crate_and_not_the_machine_that_built_it() {
+    let built = "panicked at /home/ci/.cargo/registry/src/index.crates.io-1949/worker-0.8.7/src/context.rs:47:14:\nunwrap";
+    assert_eq!(ErrorReport::panic(built).text, "panicked at worker-0.8.7/src/context.rs:47:14:\nunwrap");
+    assert_eq!(ErrorReport::panic("panicked at src/a.rs:1:2").text, "panicked at src/a.rs:1:2");
+}
+
+#[test]
 fn memory_is_bounded_and_the_group_silent_longest_makes_room() {
     let (mut reporter, config) = (ErrorReporter::default(), config(1.0, u32::MAX));
     for n in 0..10 * MAX_GROUPS {
