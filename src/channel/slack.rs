@@ -29,7 +29,8 @@ pub fn render(notification: &Notification, url: &str, secret: &str) -> Result<Ht
 
 /// The message: a fallback text for notifications, and the blocks.
 fn message(notification: &Notification) -> Value {
-    let since = if notification.reason == NotifyReason::First { format!(" · since {}", notification.since_clock()) } else { String::new() };
+    let since =
+        if notification.reason == NotifyReason::First { format!(" · since {}", notification.since_clock()) } else { String::new() };
     let fallback = format!("{} {}{since}", bullet(notification), notification.title());
     let fields: Vec<Value> = notification.facts().into_iter().take(MAX_FIELDS).map(|(label, text)| field(label, &text)).collect();
     let mut blocks = vec![

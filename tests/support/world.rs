@@ -139,7 +139,7 @@ impl Sqlite {
 }
 
 fn run_one(connection: &rusqlite::Connection, statement: &Statement) -> rusqlite::Result<StatementResult> {
-    let mut prepared = connection.prepare(statement.sql)?;
+    let mut prepared = connection.prepare_cached(statement.sql)?;
     for (at, param) in statement.params.iter().enumerate() {
         match param {
             Param::Null => prepared.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
