@@ -18,6 +18,7 @@ WORKER_BUILD_VERSION := $(shell awk '/^name = "worker"$$/ { getline; gsub(/"/, "
 RUST_VERSION := $(shell awk -F'"' '/^channel/ { print $$2 }' rust-toolchain.toml)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
 WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)/bin/worker-build
+CARGO_MACHETE := .tools/cargo-machete-0.9.2/bin/cargo-machete
 RUST := node_modules/.cache/rust-$(RUST_VERSION)
 
 help: ## this list
@@ -30,6 +31,10 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	touch $@
 
+benches/node_modules/.package-lock.json: benches/package.json benches/package-lock.json
+	npm ci --prefix benches --no-audit --no-fund
+	touch $@
+
 $(RUST): rust-toolchain.toml | node_modules/.package-lock.json
 	scripts/rust.sh $(RUST_VERSION)
 	mkdir -p $(@D) && touch $@
@@ -39,6 +44,9 @@ $(WASM_BINDGEN): | $(RUST)
 
 $(WORKER_BUILD): | $(RUST)
 	scripts/cargo-tool.sh worker-build $(WORKER_BUILD_VERSION)
+
+$(CARGO_MACHETE): | $(RUST)
+	scripts/cargo-tool.sh cargo-machete 0.9.2
 
 # Folders are among the sources, so a file taken away is a change too.
 SOURCES := $(shell find src monitoring assets migrations schema build.rs .cargo -not -name '.*.swp' 2>/dev/null) Cargo.toml Cargo.lock rust-toolchain.toml
@@ -59,16 +67,16 @@ demo: setup ## demo traffic against a running `make run`, for MINUTES at RATE vi
 test: worker ## every test, the end-to-end ones in the real runtime
 	scripts/test.sh
 
-check: worker ## what must hold beside the tests: lints, documentation, dependencies, sizes, migrations
-	scripts/check.sh
+check: worker $(CARGO_MACHETE) ## what must hold beside the tests: lints, documentation, dependencies, sizes, migrations
+	CARGO_MACHETE=$(CARGO_MACHETE) scripts/check.sh
 
-bench: worker ## measurements against peers in the same run
-	node benches/run.mjs
+bench: worker benches/node_modules/.package-lock.json ## measurements against peers in the same run (BENCH="--quick --only=speed")
+	node benches/run.mjs $(BENCH)
 
 deploy: worker ## remote D1 migrations, then the Worker; ENV=staging for that environment
 	wrangler d1 migrations apply DB --remote $(if $(ENV),--env $(ENV))
 	wrangler deploy $(if $(ENV),--env $(ENV))
 
 clean: ## what was built, not the tools
-	rm -rf build node_modules .wrangler
+	rm -rf build node_modules benches/node_modules .wrangler
 	cargo clean

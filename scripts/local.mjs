@@ -7,7 +7,7 @@ import { parse } from "smol-toml";
 export const ROOT = join(import.meta.dirname, "..");
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 
-/** The Worker's name in wrangler.toml, which is also its name in the runtime. */
+/** wrangler.toml; its `name` is also the Worker's name in the runtime. */
 export const CONFIG = parse(read("wrangler.toml"));
 
 /** The built Worker's modules, under `build/`. */
@@ -24,7 +24,7 @@ function builtModules() {
 /**
  * Parapet as a Miniflare worker.
  * `vars` are added to (and win over) wrangler.toml's; `origin` is a binding of Miniflare's or undefined;
- * `main` may replace the main module by one that wraps `build/index.js`; `sockets` are direct sockets.
+ * `main` may replace the main module by one that wraps `build/index.js`, such as TEST_MAIN; `sockets` are direct sockets.
  */
 export function parapet({ vars = {}, origin, main, sockets }) {
   const env = {};
@@ -36,12 +36,12 @@ export function parapet({ vars = {}, origin, main, sockets }) {
   if (origin) env.ORIGIN = origin;
   const classes = CONFIG.migrations.flatMap((migration) => migration.new_sqlite_classes ?? []);
   const modules = builtModules();
-  if (main) modules[main.name] = { type: "esm", contents: main.contents };
+  for (const file of main?.files ?? []) modules[file] = { type: "esm", contents: read(join(main.folder, file)) };
   return {
     config: {
       name: CONFIG.name,
       compatibilityDate: CONFIG.compatibility_date,
-      manifest: { mainModule: main?.name ?? "build/index.js", modules },
+      manifest: { mainModule: main?.files[0] ?? "build/index.js", modules },
       exports: Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }])),
       env,
     },
@@ -49,21 +49,28 @@ export function parapet({ vars = {}, origin, main, sockets }) {
   };
 }
 
+/** The main module of the tests: faults on demand, and gauges. Its `Control` entry point wants a socket of its own. */
+export const TEST_MAIN = { folder: "tests/support", files: ["faults.mjs", "probe.mjs"] };
+
 const DEMO = parse(read("demo/wrangler.toml"));
 
-/** The demo booking site as a Miniflare worker, and the binding that reaches it. */
+/** The demo booking site as a Miniflare worker. `vars`: LATENCY_SCALE and FAILURE_SCALE (demo/mood.js). */
 export function demoSite({ vars = {}, sockets } = {}) {
+  const files = readdirSync(join(ROOT, "demo")).filter((file) => file.endsWith(".js"));
+  const modules = Object.fromEntries(files.map((file) => [file, { type: "esm", contents: read(join("demo", file)) }]));
   const env = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: "text", value: String(value) }]));
   return {
     config: {
       name: DEMO.name,
       compatibilityDate: DEMO.compatibility_date,
-      manifest: { mainModule: "origin.js", modules: { "origin.js": { type: "esm", contents: read("demo/origin.js") } } },
+      manifest: { mainModule: DEMO.main, modules },
       env,
     },
     dev: { unsafeDirectSockets: sockets },
   };
 }
+
+/** The binding that reaches it. */
 export const DEMO_BINDING = { type: "worker", worker: DEMO.name };
 
 /** Applies what `migrations/` has and the database has not, each file in one transaction, in wrangler's own table. */

@@ -14,16 +14,20 @@
 //!
 //! The two lifelines to read first: a request's way is `edge::pipeline`, an alert's way is `alert::tick`.
 
+pub mod alert;
+pub mod channel;
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod embedded;
 pub mod ids;
+pub mod outbox;
 pub mod ports;
 pub mod storage;
 pub mod telemetry;
 pub mod time;
+pub mod upkeep;
 pub mod web;
 
 #[cfg(target_family = "wasm")]

@@ -3,5 +3,6 @@
 pub mod client;
 pub mod limit;
 pub mod pipeline;
+pub mod redact;
 pub mod reserved;
 pub mod route;

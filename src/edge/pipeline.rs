@@ -13,6 +13,7 @@ use super::reserved::{self, Owner};
 use super::route::{RouteId, RouteTable};
 use crate::config::Config;
 use crate::config::security::{Limit, LimitMode, OnFailure};
+use crate::config::site::Environment;
 use crate::telemetry::buffer::{Buffer, Names, Recorded};
 use crate::telemetry::sample::{CacheStatus, Colo, Country, LimitEffect, Method, OriginFailure, Sample, StatusClass};
 use crate::time::{SECOND_MS, UnixMs};
@@ -29,6 +30,8 @@ pub struct Facts {
     pub path: String,
     /// The client's address as Cloudflare says it.
     pub address: Option<String>,
+    /// Whether the request claims a client of its own: see [`Replay`].
+    pub replay: Replay,
     /// `User-Agent`, empty when there is none.
     pub user_agent: String,
     /// Where the client is.
@@ -37,6 +40,15 @@ pub struct Facts {
     pub colo: Colo,
     /// The id that goes to the origin and back.
     pub request_id: String,
+}
+
+/// The development-only header by which `parapet replay` sends a log's own client addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// The request does not carry it.
+    Absent,
+    /// It does, and `Facts::address` is what it says.
+    Claimed,
 }
 
 /// Everything one isolate remembers between requests.
@@ -178,6 +190,10 @@ pub async fn run<E: Edge>(edge: &E, facts: &Facts, isolate: &RefCell<Isolate>, n
     if reserved::owner(&facts.host, &facts.path, &config.site) == Owner::Parapet {
         return Outcome::Reserved;
     }
+    // A made-up client address is for development; anywhere else it would be a way round the limits.
+    if facts.replay == Replay::Claimed && config.site.environment != Environment::Dev {
+        return Outcome::Own { answer: replay_refused(facts), recorded: Recorded::Owned, error: None };
+    }
     // Who is asking: limits and counts need it.
     let client = ClientKey::of(facts.address.as_deref());
     // A guarded route asks its limit before the origin sees anything.
@@ -273,6 +289,11 @@ fn reduced_capacity(rule: &Limit, facts: &Facts) -> Answer {
     let mut problem = Problem::new(503, "temporary_reduced_capacity", "Temporarily unavailable", detail).for_request(&facts.request_id);
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".clone_into(&mut problem.r#type);
     answer(&problem, facts, vec![("retry-after", "2".to_owned())])
+}
+
+fn replay_refused(facts: &Facts) -> Answer {
+    let detail = "The header x-parapet-replay-client is honoured only where ENVIRONMENT is dev. Leave it out.";
+    answer(&Problem::new(403, "replay_refused", "Replaying is for development", detail).for_request(&facts.request_id), facts, Vec::new())
 }
 
 fn bad_gateway(failure: OriginFailure, facts: &Facts) -> Answer {

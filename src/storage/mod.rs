@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::ports::DbError;
 
+pub mod alerts;
 pub mod config;
+pub mod outbox;
+pub mod rollup;
 pub mod series;
 #[cfg(test)]
 pub(crate) mod sqlite;

@@ -5,13 +5,14 @@
 
 use serde::Deserialize;
 
+use super::rollup::{self, Level};
 use super::{Param, Statement, StatementResult};
 use crate::ids;
 use crate::ports::DbError;
 use crate::telemetry::cell::{Cell, Distribution, Gauge, Micros};
 use crate::telemetry::series::{Kind, SeriesKey};
 use crate::telemetry::sketch::Sketch;
-use crate::time::{UnixMs, Window};
+use crate::time::{HOUR_MS, UnixMs, Window};
 
 /// All cells of one span of time.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,10 +26,14 @@ pub struct Slice {
 /// Rows of one JSON parameter: 500 rows of at most ~700 bytes stay far below D1's 2 MB a value.
 pub const ROWS_PER_STATEMENT: usize = 500;
 
-/// Writes the slices of `shard` as minute rows, series first; one transaction of a few statements.
+/// Writes the slices of `shard` as minute rows, series first, and marks their hours for rolling up; one transaction of a
+/// few statements.
 pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
     let cells: Vec<(UnixMs, &SeriesKey, &Cell)> =
         slices.iter().flat_map(|slice| slice.cells.iter().map(move |(key, cell)| (slice.t, key, cell))).collect();
+    let mut hours: Vec<UnixMs> = slices.iter().map(|slice| slice.t.floor(HOUR_MS)).collect();
+    hours.dedup();
+    let marks = hours.into_iter().map(|hour| rollup::mark(Level::Hour, hour));
     cells
         .chunks(ROWS_PER_STATEMENT)
         .flat_map(|chunk| {
@@ -36,7 +41,7 @@ pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
             keys.sort_unstable();
             keys.dedup();
             let series: Vec<_> = keys.iter().map(|key| (key.id(), key.kind().as_str(), key.name(), key.labels())).collect();
-            let rows: Vec<_> = chunk.iter().map(|(t, key, cell)| row(*t, key, shard, cell)).collect();
+            let rows: Vec<_> = chunk.iter().map(|(t, key, cell)| stored(*t, key.id(), shard, cell)).collect();
             [
                 Statement::new(
                     "INSERT INTO series (id, kind, name, labels)
@@ -53,6 +58,7 @@ pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
                 ),
             ]
         })
+        .chain(marks)
         .collect()
 }
 
@@ -86,28 +92,34 @@ pub fn slices(result: StatementResult) -> Result<Vec<Slice>, DbError> {
     Ok(out)
 }
 
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Param {
+/// A value as one JSON parameter.
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Param {
     Param::Text(serde_json::to_string(value).unwrap_or_default())
 }
 
-type JsonRow = (i64, i64, u32, f64, Option<i64>, Option<f64>, Option<f64>, Option<String>);
+/// A value row as a JSON array, in the order of the columns.
+pub(super) type JsonRow = (i64, i64, u32, f64, Option<i64>, Option<f64>, Option<f64>, Option<String>);
 
-fn row(t: UnixMs, key: &SeriesKey, shard: u32, cell: &Cell) -> JsonRow {
+/// A cell as a row of `minute`, `hour` or `day`.
+pub(super) fn stored(t: UnixMs, series: i64, shard: u32, cell: &Cell) -> JsonRow {
     match cell {
-        Cell::Counter(sum) => (t.0, key.id(), shard, sum.as_f64(), None, None, None, None),
-        Cell::Gauge(gauge) => (t.0, key.id(), shard, gauge.last, Some(gauge.at), Some(gauge.min), Some(gauge.max), None),
+        Cell::Counter(sum) => (t.0, series, shard, sum.as_f64(), None, None, None, None),
+        Cell::Gauge(gauge) => (t.0, series, shard, gauge.last, Some(gauge.at), Some(gauge.min), Some(gauge.max), None),
         Cell::Distribution(cell) => {
-            (t.0, key.id(), shard, cell.sum.as_f64(), None, Some(cell.min), Some(cell.max), Some(ids::hex(&cell.sketch.encode())))
+            (t.0, series, shard, cell.sum.as_f64(), None, Some(cell.min), Some(cell.max), Some(ids::hex(&cell.sketch.encode())))
         }
     }
 }
 
-#[derive(Deserialize)]
-struct Row {
-    t: i64,
+/// A value row as read, with the kind of its series.
+#[derive(Debug, Deserialize)]
+pub(super) struct CellRow {
+    pub(super) t: i64,
+    #[serde(default)]
+    pub(super) series: i64,
+    #[serde(default)]
+    pub(super) shard: u32,
     kind: Kind,
-    name: String,
-    labels: String,
     value: f64,
     at: Option<i64>,
     low: Option<f64>,
@@ -115,12 +127,12 @@ struct Row {
     sketch: Option<String>,
 }
 
-impl Row {
-    fn into_cell(self) -> Result<(UnixMs, SeriesKey, Cell), DbError> {
+impl CellRow {
+    /// The cell of the row.
+    pub(super) fn into_cell(self) -> Result<Cell, DbError> {
         let shape = |message: &str| DbError::Shape { table: "minute", message: message.to_owned() };
-        let labels = serde_json::from_str(&self.labels).map_err(|_| shape("labels are not a JSON list of pairs"))?;
         let (low, high) = (self.low.unwrap_or(self.value), self.high.unwrap_or(self.value));
-        let cell = match self.kind {
+        Ok(match self.kind {
             Kind::Counter => Cell::Counter(Micros::from_f64(self.value)),
             Kind::Gauge => Cell::Gauge(Gauge { at: self.at.unwrap_or(self.t), last: self.value, min: low, max: high }),
             Kind::Distribution => {
@@ -128,7 +140,23 @@ impl Row {
                 let sketch = Sketch::decode(&bytes).map_err(|_| shape("the sketch does not decode"))?;
                 Cell::Distribution(Distribution { sum: Micros::from_f64(self.value), min: low, max: high, sketch })
             }
-        };
-        Ok((UnixMs(self.t), SeriesKey::new(self.kind, self.name, labels), cell))
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    labels: String,
+    #[serde(flatten)]
+    cell: CellRow,
+}
+
+impl Row {
+    fn into_cell(self) -> Result<(UnixMs, SeriesKey, Cell), DbError> {
+        let shape = |message: &str| DbError::Shape { table: "series", message: message.to_owned() };
+        let labels = serde_json::from_str(&self.labels).map_err(|_| shape("labels are not a JSON list of pairs"))?;
+        let (t, kind) = (UnixMs(self.cell.t), self.cell.kind);
+        Ok((t, SeriesKey::new(kind, self.name, labels), self.cell.into_cell()?))
     }
 }

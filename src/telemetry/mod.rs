@@ -4,6 +4,7 @@
 
 pub mod buffer;
 pub mod cell;
+pub mod errors;
 pub mod sample;
 pub mod series;
 pub mod sketch;

@@ -139,9 +139,11 @@ pub mod name {
     pub const TICK_AGE: &str = "parapet_tick_age_seconds";
     /// Outbox messages by `channel` and `outcome`.
     pub const DELIVERIES: &str = "parapet_deliveries_total";
+    /// Error reports by `outcome` (`sent`, `sampled`, `grouped`, `over_budget`, `rate_limited`).
+    pub const ERROR_EVENTS: &str = "parapet_error_events_total";
 
     /// Every name above with its kind and labels: what a rule of the configuration may select.
-    pub const OWN: [(&str, super::Kind, &[&str]); 13] = {
+    pub const OWN: [(&str, super::Kind, &[&str]); 14] = {
         use super::Kind::{Counter, Distribution, Gauge};
         [
             (REQUESTS, Counter, &["route", "method", "class"]),
@@ -157,6 +159,7 @@ pub mod name {
             (TICKS, Counter, &["outcome"]),
             (TICK_AGE, Gauge, &[]),
             (DELIVERIES, Counter, &["channel", "outcome"]),
+            (ERROR_EVENTS, Counter, &["outcome"]),
         ]
     };
 }

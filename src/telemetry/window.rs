@@ -25,13 +25,15 @@ use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 pub const LIVE_MS: i64 = 15 * MINUTE_MS;
 /// How late a value may be.
 pub const LATE_MS: i64 = HOUR_MS;
+/// How long a minute waits for a dead D1: six hours of 300 series are about 10 MB.
+pub const UNWRITTEN_MS: i64 = 6 * HOUR_MS;
 /// How far in the future a value may claim to be; clocks differ.
 pub const AHEAD_MS: i64 = 5 * MINUTE_MS;
 
 type Cells = BTreeMap<Rc<SeriesKey>, Cell>;
 
 /// Bounds from the configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Bounds {
     /// Most series in all.
     pub max_series: usize,
@@ -197,9 +199,9 @@ impl Window {
         self.dirty.retain(|t, generation| mark.get(t) != Some(generation));
     }
 
-    /// Whether a minute, open or closed, is not in D1 yet.
-    pub fn has_unwritten(&self) -> bool {
-        !self.dirty.is_empty()
+    /// The minutes, open or closed, that D1 does not have yet.
+    pub fn unwritten_minutes(&self) -> Vec<UnixMs> {
+        self.dirty.keys().copied().collect()
     }
 
     fn lag_ms(&self, now: UnixMs) -> i64 {
@@ -217,9 +219,9 @@ impl Window {
         tens.chain(minutes).chain([(Part::Total, UnixMs(0), pairs(&self.totals))]).collect()
     }
 
-    /// The memory that checkpoints and nothing else described; flushes stored after them are applied on top. Its minutes
-    /// are written to D1 again, which changes nothing there.
-    pub fn restored(mut parts: Vec<Checkpoint>) -> Self {
+    /// The memory that checkpoints and the list of [`Window::unwritten_minutes`] beside them describe; flushes stored after
+    /// them are applied on top.
+    pub fn restored(mut parts: Vec<Checkpoint>, unwritten: &[UnixMs]) -> Self {
         let unbounded = Bounds { max_series: usize::MAX, max_series_per_name: usize::MAX };
         parts.sort_by_key(|(part, t, _)| (*part, *t));
         let mut window = Self::default();
@@ -233,15 +235,19 @@ impl Window {
                 };
                 into.insert(key, cell);
             }
-            if part == Part::Minute {
-                window.dirty.insert(t, 0);
-            }
         }
+        window.dirty = unwritten.iter().filter(|t| window.minutes.contains_key(t)).map(|t| (*t, 0)).collect();
         window
     }
 
-    /// Drops buckets that have left their reach; unwritten minutes stay until D1 has them.
-    pub fn expire(&mut self, now: UnixMs) {
+    /// Drops buckets that have left their reach. Unwritten minutes stay until D1 has them, at most [`UNWRITTEN_MS`]; what is
+    /// given up after that is counted.
+    pub fn expire(&mut self, now: UnixMs, bounds: Bounds) {
+        let given_up = self.dirty.keys().filter(|t| now.since(**t) >= UNWRITTEN_MS).count();
+        self.dirty.retain(|t, _| now.since(*t) < UNWRITTEN_MS);
+        if given_up > 0 {
+            self.merge(&dropped_key("minute_not_written"), &Cell::count(u64::try_from(given_up).unwrap_or_default()), now, now, bounds);
+        }
         self.tens.retain(|t, _| now.since(*t) < LIVE_MS + MINUTE_MS);
         let dirty = &self.dirty;
         self.minutes.retain(|t, _| now.since(*t) < LATE_MS + 2 * MINUTE_MS || dirty.contains_key(t));

@@ -1,7 +1,7 @@
 //! `GET /api/metrics`: the running totals as Prometheus text (format 0.0.4), as `promtool check metrics` accepts it.
 //!
 //! Invariant: one `HELP` and one `TYPE` per name, its samples together. Histogram borders lie on the sketch's own grid
-//! (powers of √2), so the counts are exact and not interpolated.
+//! (powers of 2), so the counts are exact and not interpolated.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,8 +12,8 @@ use crate::telemetry::series::{Kind, SeriesKey, escape_label_value, name};
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Borders are `2^(k/2)` for k in this range: 2^-10 s ≈ 1 ms to 2^6 = 64 s for durations; other units get a count beyond.
-const BORDERS_HALF_POWERS: std::ops::RangeInclusive<i32> = -20..=12;
+/// Borders are `2^k` for k in this range: 2^-10 s ≈ 1 ms to 2^6 = 64 s for durations; other units get a count beyond.
+const BORDERS_POWERS: std::ops::RangeInclusive<i32> = -10..=6;
 
 /// The text of all totals.
 pub fn render(totals: &[(SeriesKey, Cell)]) -> String {
@@ -56,8 +56,8 @@ fn histogram(out: &mut String, key: &SeriesKey, cell: &Distribution) {
         if text.is_empty() { String::new() } else { format!("{{{}}}", text.join(",")) }
     };
     let count = cell.sketch.count();
-    for half_power in BORDERS_HALF_POWERS {
-        let border = (f64::from(half_power) / 2.0).exp2();
+    for power in BORDERS_POWERS {
+        let border = f64::from(power).exp2();
         let _ = writeln!(out, "{}_bucket{} {}", key.name(), labels(Some(&border.to_string())), cell.sketch.count_at_most(border));
     }
     let _ = writeln!(out, "{}_bucket{} {count}", key.name(), labels(Some("+Inf")));

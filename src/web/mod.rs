@@ -1,7 +1,9 @@
 //! What people and programs are shown: handlers without a runtime type, view models apart from markup.
 
+pub mod alerts;
 pub mod auth;
 pub mod config;
+pub mod endpoint;
 pub mod exposition;
 pub mod ingest;
 pub mod problem;

@@ -8,6 +8,7 @@
 //   hang          the call never happens and its caller waits `HANG_MS`, then fails
 //   pass          nothing (to let some calls through in a sequence)
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { wasmBytes } from "./probe.mjs";
 import Inner, { Collector as InnerCollector, Engine as InnerEngine, Limiter as InnerLimiter } from "./build/index.js";
 
 const HANG_MS = 30_000;
@@ -16,6 +17,8 @@ const HANG_MS = 30_000;
 const plan = new Map();
 /** part -> mode -> times it struck */
 const struck = {};
+/** What D1 would bill. */
+const rows = { read: 0, written: 0 };
 
 function nextFault(part, path) {
   const entry = plan.get(part);
@@ -69,12 +72,20 @@ function faultyStatement(statement) {
       const value = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
       if (name === "bind") return (...values) => faultyStatement(target.bind(...values));
-      if (RUNNING.has(name)) return (...values) => under("db", "", () => target[name](...values));
+      if (RUNNING.has(name)) return (...values) => under("db", "", () => target[name](...values).then(counted));
       return value.bind(target);
     },
   });
   real.set(proxy, statement);
   return proxy;
+}
+
+function counted(answer) {
+  for (const { meta } of [answer].flat()) {
+    rows.read += meta?.rows_read ?? 0;
+    rows.written += meta?.rows_written ?? 0;
+  }
+  return answer;
 }
 
 /** Keeps the prototype, because the Worker recognises a binding by its constructor's name. */
@@ -84,7 +95,7 @@ function faultyDatabase(database) {
       const value = Reflect.get(target, name, target);
       if (typeof value !== "function" || name === "constructor") return value;
       if (name === "prepare") return (sql) => faultyStatement(target.prepare(sql));
-      if (name === "batch") return (list) => under("db", "", () => target.batch(list.map((item) => real.get(item) ?? item)));
+      if (name === "batch") return (list) => under("db", "", () => target.batch(list.map((item) => real.get(item) ?? item)).then(counted));
       if (name === "exec") return (sql) => under("db", "", () => target.exec(sql));
       return value.bind(target);
     },
@@ -101,9 +112,19 @@ function faultyEnv(env) {
   return wrapped.get(env);
 }
 
+/** A runtime that breaks its promise: where the Worker's library unwraps the answer of `waitUntil`, Rust panics. */
+function faultyContext(context) {
+  const waitUntil = context.waitUntil.bind(context);
+  context.waitUntil = (promise) => {
+    if (nextFault("wait_until", "") === "refuse") throw new Error("waitUntil refuses (injected fault)");
+    waitUntil(promise);
+  };
+}
+
 export default class extends WorkerEntrypoint {
   constructor(context, env) {
     super(context, env);
+    faultyContext(context);
     this.inner = new Inner(context, faultyEnv(env));
   }
   fetch(request) {
@@ -114,7 +135,7 @@ export default class extends WorkerEntrypoint {
   }
 }
 
-/** Behind its own loopback socket: POST a plan entry, GET what struck. */
+/** Behind its own loopback socket: POST a plan entry, GET what struck and what was used. */
 export class Control extends WorkerEntrypoint {
   async fetch(request) {
     if (request.method === "POST") {
@@ -122,6 +143,6 @@ export class Control extends WorkerEntrypoint {
       if (modes.length === 0) plan.delete(part);
       else plan.set(part, { modes, repeat, path, next: 0 });
     }
-    return Response.json(struck);
+    return Response.json({ struck, rows, wasm_bytes: wasmBytes() });
   }
 }

@@ -71,7 +71,7 @@ impl Request {
     }
 
     /// The visitor's address, as Cloudflare would name it.
-    pub fn from_ip(self, address: &str) -> Self {
+    pub fn client_ip(self, address: &str) -> Self {
         self.header("CF-Connecting-IP", address)
     }
 
@@ -107,20 +107,17 @@ impl Request {
     }
 }
 
-/// One kept-alive connection.
+/// One kept-alive connection to the Worker.
 #[derive(Debug)]
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    wire: Wire,
     host: String,
 }
 
 impl Connection {
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, WAIT)?;
-        stream.set_read_timeout(Some(WAIT))?;
-        stream.set_write_timeout(Some(WAIT))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), host: address.to_string() })
+        Ok(Self { wire: Wire::new(stream)?, host: address.to_string() })
     }
 
     /// Sends and reads the final answer.
@@ -131,7 +128,7 @@ impl Connection {
 
     /// Sends these bytes and nothing else.
     pub fn write_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.get_mut().write_all(bytes)
+        self.wire.write(bytes)
     }
 
     /// Reads one response; `method` decides whether it has a body.
@@ -139,72 +136,108 @@ impl Connection {
         let mut response = self.read_head()?;
         let bodiless = method == "HEAD" || response.status == 204 || response.status == 304 || response.status < 200;
         if !bodiless {
-            response.body = self.read_body(&response)?;
+            response.body = match self.wire.framed_body(&response.headers)? {
+                Some(body) => body,
+                None => self.wire.rest()?,
+            };
         }
         Ok(response)
     }
 
     /// Reads the status line and the headers only, for streams read piece by piece.
     pub fn read_head(&mut self) -> io::Result<Response> {
-        let status_line = self.line()?;
+        let status_line = self.wire.line()?;
         let mut parts = status_line.splitn(3, ' ');
         let status = parts.nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken(&format!("status line {status_line:?}")))?;
         let reason = parts.next().unwrap_or_default().to_owned();
+        Ok(Response { status, reason, headers: self.wire.headers()?, body: vec![] })
+    }
+
+    /// One chunk of a chunked body; empty at the end.
+    pub fn read_chunk(&mut self) -> io::Result<Vec<u8>> {
+        self.wire.chunk()
+    }
+
+    /// Exactly this many raw bytes, for example WebSocket frames after a 101.
+    pub fn read_raw(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        self.wire.exactly(count)
+    }
+}
+
+/// HTTP/1.1 framing on a socket, for both ends.
+#[derive(Debug)]
+pub struct Wire(BufReader<TcpStream>);
+
+impl Wire {
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_read_timeout(Some(WAIT))?;
+        stream.set_write_timeout(Some(WAIT))?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
+    /// One line without its end.
+    pub fn line(&mut self) -> io::Result<String> {
+        let mut bytes = vec![];
+        self.0.read_until(b'\n', &mut bytes)?;
+        if !bytes.ends_with(b"\n") {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection closed"));
+        }
+        Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// Headers up to the empty line, as they came.
+    pub fn headers(&mut self) -> io::Result<Vec<(String, String)>> {
         let mut headers = vec![];
         loop {
             let line = self.line()?;
             if line.is_empty() {
-                return Ok(Response { status, reason, headers, body: vec![] });
+                return Ok(headers);
             }
             let (name, value) = line.split_once(':').ok_or_else(|| broken(&format!("header {line:?}")))?;
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
     }
 
-    /// One chunk of a chunked body; empty at the end.
-    pub fn read_chunk(&mut self) -> io::Result<Vec<u8>> {
-        let size_line = self.line()?;
-        let size = usize::from_str_radix(size_line.split(';').next().unwrap_or_default().trim(), 16)
-            .map_err(|_| broken(&format!("chunk size {size_line:?}")))?;
-        let mut chunk = vec![0; size];
-        self.stream.read_exact(&mut chunk)?;
-        self.line()?;
-        Ok(chunk)
-    }
-
-    /// Exactly this many raw bytes, for example WebSocket frames after a 101.
-    pub fn read_raw(&mut self, count: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; count];
-        self.stream.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn read_body(&mut self, head: &Response) -> io::Result<Vec<u8>> {
-        if head.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+    /// The body its headers announce; none when they announce no length.
+    pub fn framed_body(&mut self, headers: &[(String, String)]) -> io::Result<Option<Vec<u8>>> {
+        let header = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             let mut body = vec![];
             loop {
-                let chunk = self.read_chunk()?;
+                let chunk = self.chunk()?;
                 if chunk.is_empty() {
-                    return Ok(body);
+                    return Ok(Some(body));
                 }
                 body.extend(chunk);
             }
         }
-        if let Some(length) = head.header("content-length").and_then(|text| text.parse().ok()) {
-            return self.read_raw(length);
-        }
-        let mut body = vec![];
-        self.stream.read_to_end(&mut body)?;
-        Ok(body)
+        header("content-length").and_then(|text| text.parse().ok()).map(|length| self.exactly(length)).transpose()
     }
 
-    fn line(&mut self) -> io::Result<String> {
-        let mut bytes = vec![];
-        self.stream.read_until(b'\n', &mut bytes)?;
-        if !bytes.ends_with(b"\n") {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection closed"));
-        }
-        Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned())
+    fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let size_line = self.line()?;
+        let size = usize::from_str_radix(size_line.split(';').next().unwrap_or_default().trim(), 16)
+            .map_err(|_| broken(&format!("chunk size {size_line:?}")))?;
+        let chunk = self.exactly(size)?;
+        self.line()?;
+        Ok(chunk)
+    }
+
+    fn exactly(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = vec![];
+        self.0.read_to_end(&mut body)?;
+        Ok(body)
     }
 }
 

@@ -12,5 +12,7 @@
 )]
 
 pub mod http;
+pub mod peers;
 
 pub mod runtime;
+pub mod wait;

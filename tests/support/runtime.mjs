@@ -1,11 +1,10 @@
 // Starts the built Worker in Miniflare for the Rust fixture and takes its orders: one JSON object a line on stdin, one answer a
 // line on stdout, marked by a leading @ because the Worker's console shares it. The first is @{"ready":true,…}. When stdin ends,
 // everything ends.
-import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { CONFIG, DEMO_BINDING, ROOT, demoSite, migrate, parapet } from "../../scripts/local.mjs";
+import { CONFIG, DEMO_BINDING, ROOT, TEST_MAIN, demoSite, migrate, parapet } from "../../scripts/local.mjs";
 
 enableCompileCache(join(ROOT, "node_modules/.cache/compile"));
 const { Log, LogLevel, Miniflare } = await import("miniflare");
@@ -13,7 +12,6 @@ const { Log, LogLevel, Miniflare } = await import("miniflare");
 const options = JSON.parse(process.argv[2]); // {state, port, vars, origin: "demo" | "none" | {external: "127.0.0.1:1"}}
 const origin = options.origin === "demo" ? DEMO_BINDING : options.origin.external && { type: "external", address: options.origin.external, http: {} };
 
-const main = { name: "faults.mjs", contents: readFileSync(join(import.meta.dirname, "faults.mjs"), "utf8") };
 const sockets = [
   { host: "127.0.0.1", port: options.port },
   { host: "127.0.0.1", port: 0, entrypoint: "Control" },
@@ -25,7 +23,7 @@ const miniflare = new Miniflare({
   log: new Log(LogLevel.WARN),
   resourcePersistencePath: options.state,
   unsafeTriggerHandlers: true,
-  workers: [parapet({ vars: options.vars, origin, main, sockets }), ...(options.origin === "demo" ? [demoSite()] : [])],
+  workers: [parapet({ vars: options.vars, origin, main: TEST_MAIN, sockets }), ...(options.origin === "demo" ? [demoSite({ vars: { LATENCY_SCALE: 0, FAILURE_SCALE: 0 } })] : [])],
 });
 
 const say = (answer) => process.stdout.write(`@${JSON.stringify(answer)}\n`);
@@ -46,7 +44,7 @@ const orders = {
   async fault(entry) {
     return (await fetch(control, { method: "POST", body: JSON.stringify(entry) })).json();
   },
-  async struck() {
+  async usage() {
     return (await fetch(control)).json();
   },
   async evict({ class: className, name }) {

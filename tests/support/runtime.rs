@@ -50,6 +50,8 @@ pub enum Part {
     CollectorAlarm,
     EngineAlarm,
     Db,
+    /// `waitUntil` of the event's context; only `Refuse` strikes, and the production build panics on it.
+    WaitUntil,
 }
 
 impl Part {
@@ -61,6 +63,7 @@ impl Part {
             Self::CollectorAlarm => "collector_alarm",
             Self::EngineAlarm => "engine_alarm",
             Self::Db => "db",
+            Self::WaitUntil => "wait_until",
         }
     }
 }
@@ -206,7 +209,17 @@ impl Runtime {
 
     /// How often `fault` struck `part` since the start.
     pub fn struck(&mut self, part: Part, fault: Fault) -> u64 {
-        self.order("struck", json!({}))[part.as_str()][fault.as_str()].as_u64().unwrap_or_default()
+        self.order("usage", json!({}))["struck"][part.as_str()][fault.as_str()].as_u64().unwrap_or_default()
+    }
+
+    /// Rows that D1 says were written since the start: what would be billed.
+    pub fn d1_rows_written(&mut self) -> u64 {
+        self.order("usage", json!({}))["rows"]["written"].as_u64().unwrap_or_default()
+    }
+
+    /// The size of the Worker's WebAssembly memory.
+    pub fn wasm_bytes(&mut self) -> u64 {
+        self.order("usage", json!({}))["wasm_bytes"].as_u64().unwrap_or_default()
     }
 
     /// Evicts a Durable Object from memory, as the platform does at will.

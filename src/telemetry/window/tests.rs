@@ -22,8 +22,9 @@ fn amount(cells: &[(SeriesKey, Cell)], name: &str) -> f64 {
 }
 
 fn restarted(window: &mut Window) -> Window {
+    let unwritten = window.unwritten_minutes();
     let text = serde_json::to_string(&window.checkpoint()).unwrap();
-    Window::restored(serde_json::from_str(&text).unwrap())
+    Window::restored(serde_json::from_str(&text).unwrap(), &unwritten)
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn a_late_value_reopens_its_minute_and_one_too_late_is_counted_as_dropped() {
     let (again, mark) = window.unwritten(NOW);
     assert_eq!(amount(&again[0].cells, "x_total"), 3.0, "the minute changed while it was being written, so it is written again, whole");
     window.written(&mark);
-    assert!(!window.has_unwritten());
+    assert_eq!(window.unwritten_minutes(), []);
     window.apply(&batch(vec![entry(61 * MINUTE_MS, counter("x_total", "a"), Cell::count(1))]), NOW, BOUNDS);
     let live = window.live(NOW, 60_000, Detail::Merged);
     assert_eq!((amount(&live.cells, "x_total"), amount(&live.cells, "parapet_dropped_total")), (0.0, 1.0));
@@ -79,9 +80,19 @@ fn the_live_window_slides_and_old_buckets_leave() {
     );
     let in_last = |window_ms| amount(&window.live(NOW, window_ms, Detail::Merged).cells, "x_total");
     assert_eq!((in_last(60_000), in_last(300_000)), (1.0, 11.0));
-    window.expire(NOW.plus(LIVE_MS + 2 * MINUTE_MS));
+    window.expire(NOW.plus(LIVE_MS + 2 * MINUTE_MS), BOUNDS);
     assert_eq!(window.tens.len(), 0);
     assert_eq!(window.minutes.len(), 2, "minutes stay while they may still change or D1 lacks them");
+}
+
+#[test]
+fn a_dead_d1_is_waited_for_six_hours_and_then_the_loss_is_counted() {
+    let mut window = Window::default();
+    window.apply(&batch(vec![entry(0, counter("x_total", "a"), Cell::count(1))]), NOW, BOUNDS);
+    window.expire(NOW.plus(5 * HOUR_MS), BOUNDS);
+    assert_eq!(window.unwritten(NOW.plus(5 * HOUR_MS)).0.len(), 1);
+    window.expire(NOW.plus(UNWRITTEN_MS), BOUNDS);
+    assert_eq!(amount(&window.totals(), "parapet_dropped_total"), 1.0);
 }
 
 proptest! {

@@ -1,0 +1,322 @@
+//! The state machine of one alert: inactive → pending → firing → resolved.
+//!
+//! Pure: `step(stored, subject, signal, now)` says what happened and what to store. `for` and `keep_firing_for` are measured
+//! in time, never in ticks, and compare with `≥`, so a late or skipped tick is late, not lost. Invariants: an older tick
+//! changes nothing; a [`Signal::Hold`] (we could not look, or the rule says to wait) never resolves and never fires.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::{NoDataWhy, Verdict};
+use super::notification::NotifyReason;
+use super::quantity::Measured;
+use crate::config::alerting::{NoData, OnError, Rule, Severity};
+use crate::ids;
+use crate::time::UnixMs;
+
+/// Where an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The condition did not hold long enough to fire.
+    Inactive,
+    /// It holds, not yet for long enough.
+    Pending,
+    /// People were told.
+    Firing,
+    /// It fired and is over.
+    Resolved,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 4] = [Self::Inactive, Self::Pending, Self::Firing, Self::Resolved];
+
+    /// The stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// The phase called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == text)
+    }
+}
+
+/// What an alert is about: a configured rule, or something Parapet watches of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The alert's id (`alr_…`): rule and instance labels.
+    pub id: String,
+    /// The rule's id.
+    pub rule: String,
+    /// What is wrong.
+    pub name: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Labels for routing; `rule` and `severity` included.
+    pub labels: BTreeMap<String, String>,
+    /// How long the condition must hold.
+    pub for_ms: i64,
+    /// How long it keeps firing after the condition last held.
+    pub keep_firing_for_ms: i64,
+    /// One sentence: what it does to people.
+    pub summary: String,
+    /// Where to read what to do; may be a path, may be empty.
+    pub runbook: String,
+    /// Who owns it.
+    pub owner: String,
+}
+
+impl Subject {
+    /// The subject of a rule's own condition.
+    pub fn of_rule(rule: &Rule) -> Self {
+        let mut labels = rule.labels.clone();
+        labels.insert("rule".to_owned(), rule.id.clone());
+        labels.insert("severity".to_owned(), rule.severity.as_str().to_owned());
+        Self {
+            id: ids::derived(ids::prefix::ALERT, &[&rule.id]),
+            rule: rule.id.clone(),
+            name: rule.name.clone(),
+            severity: rule.severity,
+            labels,
+            for_ms: rule.for_ms,
+            keep_firing_for_ms: rule.keep_firing_for_ms,
+            summary: rule.summary.clone(),
+            runbook: rule.runbook.clone(),
+            owner: rule.owner.clone(),
+        }
+    }
+}
+
+/// What is remembered of an alert between ticks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertState {
+    /// What it is about, as of the last change: still known when the rule is gone.
+    pub subject: Subject,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Grows by one with every stored change: the compare-and-swap's handle.
+    pub version: i64,
+    /// The tick that wrote this.
+    pub at: UnixMs,
+    /// When the condition began to hold.
+    pub since: UnixMs,
+    /// When this episode began to fire.
+    pub fired_at: Option<UnixMs>,
+    /// When the condition last held.
+    pub last_held_at: UnixMs,
+    /// When the episode ended.
+    pub resolved_at: Option<UnixMs>,
+    /// What was last measured.
+    pub measured: Option<Measured>,
+    /// The worst value since `since`.
+    pub peak: Option<f64>,
+    /// Why there is nothing measured, what failed.
+    pub detail: Option<String>,
+    /// The channels that were told it fires, and so are told when it ends.
+    pub told: Vec<String>,
+}
+
+/// A verdict after the rule's policy: what the state machine acts on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signal {
+    /// The condition holds.
+    On {
+        /// What was measured.
+        measured: Option<Measured>,
+        /// What the numbers do not say.
+        detail: Option<String>,
+    },
+    /// It does not.
+    Off {
+        /// What was measured.
+        measured: Option<Measured>,
+    },
+    /// Nothing can be said: the state stays.
+    Hold,
+    /// Nothing watches this any more.
+    Gone,
+}
+
+/// What a verdict means for a rule's own alert.
+pub fn signal(rule: &Rule, verdict: &Verdict) -> Signal {
+    match (verdict, rule.no_data) {
+        (Verdict::Holds(measured), _) => Signal::On { measured: Some(*measured), detail: None },
+        (Verdict::DoesNotHold(measured), _) => Signal::Off { measured: Some(*measured) },
+        (Verdict::NoData(_), NoData::Ok) => Signal::Off { measured: None },
+        // Too early in the day is not missing data, so it alerts nobody.
+        (Verdict::NoData(why @ (NoDataWhy::NothingInWindow | NoDataWhy::TooFewSamples { .. })), NoData::Alert) => {
+            Signal::On { measured: None, detail: Some(why.sentence()) }
+        }
+        (Verdict::NoData(_) | Verdict::Blind(_) | Verdict::Broken(_), _) => Signal::Hold,
+    }
+}
+
+/// What a verdict means for the alert about the rule itself. Blindness is not the rule's fault, and says nothing of it.
+pub fn rule_error_signal(rule: &Rule, verdict: &Verdict) -> Signal {
+    match (verdict, rule.error) {
+        (Verdict::Broken(fault), OnError::Alert) => Signal::On { measured: None, detail: Some(fault.to_string()) },
+        (Verdict::Blind(_), OnError::Alert) => Signal::Hold,
+        (Verdict::Broken(_) | Verdict::Blind(_), OnError::Keep)
+        | (Verdict::Holds(_) | Verdict::DoesNotHold(_) | Verdict::NoData(_), OnError::Alert | OnError::Keep) => {
+            Signal::Off { measured: None }
+        }
+    }
+}
+
+/// What happened to an alert in one tick.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transition {
+    /// Nothing is wrong and nothing was.
+    Quiet,
+    /// The stored state is newer than this tick.
+    Stale,
+    /// The condition began to hold.
+    BecamePending,
+    /// It holds, not yet for long enough.
+    StillPending,
+    /// It stopped before it fired.
+    PendingEnded,
+    /// It fires.
+    Fired,
+    /// It fires on, and why.
+    StillFiring(Firing),
+    /// It is over.
+    Resolved(NotifyReason),
+}
+
+/// Why an alert fires on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Firing {
+    /// The condition holds.
+    ConditionHolds,
+    /// It held less than `keep_firing_for` ago.
+    KeptUntil(UnixMs),
+    /// Nothing can be said.
+    Held,
+}
+
+impl Transition {
+    /// The reported text.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Stale => "stale",
+            Self::BecamePending => "became_pending",
+            Self::StillPending => "still_pending",
+            Self::PendingEnded => "pending_ended",
+            Self::Fired => "fired",
+            Self::StillFiring(_) => "still_firing",
+            Self::Resolved(_) => "resolved",
+        }
+    }
+
+    /// Why people are told of it, if they are.
+    pub fn notify(&self) -> Option<NotifyReason> {
+        match self {
+            Self::Fired => Some(NotifyReason::First),
+            Self::Resolved(reason) => Some(*reason),
+            Self::Quiet | Self::Stale | Self::BecamePending | Self::StillPending | Self::PendingEnded | Self::StillFiring(_) => None,
+        }
+    }
+}
+
+/// A transition and what to store for it; `None` when what is stored already says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What happened.
+    pub transition: Transition,
+    /// What to store.
+    pub next: Option<AlertState>,
+}
+
+impl Step {
+    fn only(transition: Transition) -> Self {
+        Self { transition, next: None }
+    }
+}
+
+/// What `signal` does to the alert at `now`.
+pub fn step(stored: Option<&AlertState>, subject: &Subject, signal: Signal, now: UnixMs) -> Step {
+    if stored.is_some_and(|state| now < state.at) {
+        return Step::only(Transition::Stale);
+    }
+    let phase = stored.map_or(Phase::Inactive, |state| state.phase);
+    match (phase, stored, signal) {
+        (Phase::Pending, Some(state), Signal::On { measured, detail }) if now.since(state.since) >= subject.for_ms => {
+            fire(held(state, subject, measured, detail, now), now)
+        }
+        (Phase::Pending, Some(_), Signal::On { .. } | Signal::Hold) => Step::only(Transition::StillPending),
+        (Phase::Pending, Some(state), Signal::Off { .. } | Signal::Gone) => {
+            let next = AlertState { phase: Phase::Inactive, ..touched(state, now) };
+            Step { transition: Transition::PendingEnded, next: Some(next) }
+        }
+        (Phase::Firing, Some(state), Signal::On { measured, detail }) => {
+            let next = held(state, subject, measured, detail, now);
+            Step { transition: Transition::StillFiring(Firing::ConditionHolds), next: Some(next) }
+        }
+        (Phase::Firing, Some(_), Signal::Hold) => Step::only(Transition::StillFiring(Firing::Held)),
+        (Phase::Firing, Some(state), Signal::Off { measured }) => {
+            let until = state.last_held_at.plus(subject.keep_firing_for_ms);
+            if now < until {
+                return Step::only(Transition::StillFiring(Firing::KeptUntil(until)));
+            }
+            end(AlertState { measured: measured.or(state.measured), ..touched(state, now) }, NotifyReason::Resolved, now)
+        }
+        (Phase::Firing, Some(state), Signal::Gone) => end(touched(state, now), NotifyReason::RuleRemoved, now),
+        (_, _, Signal::On { measured, detail }) => begin(stored, subject, measured, detail, now),
+        (_, _, Signal::Off { .. } | Signal::Hold | Signal::Gone) => Step::only(Transition::Quiet),
+    }
+}
+
+fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measured>, detail: Option<String>, now: UnixMs) -> Step {
+    let state = AlertState {
+        subject: subject.clone(),
+        phase: Phase::Pending,
+        version: stored.map_or(1, |state| state.version + 1),
+        at: now,
+        since: now,
+        fired_at: None,
+        last_held_at: now,
+        resolved_at: None,
+        measured,
+        peak: measured.map(|measured| measured.value),
+        detail,
+        told: Vec::new(),
+    };
+    if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
+}
+
+fn fire(state: AlertState, now: UnixMs) -> Step {
+    Step { transition: Transition::Fired, next: Some(AlertState { phase: Phase::Firing, fired_at: Some(now), ..state }) }
+}
+
+fn end(state: AlertState, reason: NotifyReason, now: UnixMs) -> Step {
+    let next = AlertState { phase: Phase::Resolved, resolved_at: Some(now), ..state };
+    Step { transition: Transition::Resolved(reason), next: Some(next) }
+}
+
+fn touched(state: &AlertState, now: UnixMs) -> AlertState {
+    AlertState { version: state.version + 1, at: now, ..state.clone() }
+}
+
+fn held(state: &AlertState, subject: &Subject, measured: Option<Measured>, detail: Option<String>, now: UnixMs) -> AlertState {
+    let peak = match (state.peak, measured) {
+        (Some(peak), Some(measured)) => Some(measured.threshold.worse(peak, measured.value)),
+        (peak, measured) => peak.or(measured.map(|measured| measured.value)),
+    };
+    AlertState { subject: subject.clone(), last_held_at: now, measured: measured.or(state.measured), peak, detail, ..touched(state, now) }
+}
+
+#[cfg(test)]
+mod tests;

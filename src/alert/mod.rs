@@ -1,0 +1,16 @@
+//! Alerting, in the order an alert travels: `tick` (the list of steps) → `observe` → `evaluate` → `incident` → `tell` and
+//! `route` → `outbox::enqueue`.
+//!
+//! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `watch` holds
+//! the alerts about Parapet itself, `notification` and `quantity` what people read.
+
+pub mod dispatch;
+pub mod evaluate;
+pub mod incident;
+pub mod notification;
+pub mod observe;
+pub mod quantity;
+pub mod route;
+pub mod tell;
+pub mod tick;
+pub mod watch;

@@ -1,0 +1,252 @@
+//! What a person is told: one notification says everything a message needs, so that rendering looks nothing up.
+//!
+//! It is stored with its outbox row and rendered at each attempt. Invariant: rendering the same notification twice gives
+//! the same bytes, so a provider's idempotency key holds over retries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::quantity::Measured;
+use crate::config::alerting::Severity;
+use crate::config::site::Site;
+use crate::time::{MINUTE_MS, UnixMs, human_span};
+
+/// Why a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotifyReason {
+    /// The alert began to fire.
+    First,
+    /// The alert is over.
+    Resolved,
+    /// Its rule is no longer configured, so nothing watches it any more.
+    RuleRemoved,
+    /// Somebody asked for a test.
+    Test,
+}
+
+impl NotifyReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::First, Self::Resolved, Self::RuleRemoved, Self::Test];
+
+    /// The stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Resolved => "resolved",
+            Self::RuleRemoved => "rule_removed",
+            Self::Test => "test",
+        }
+    }
+
+    /// The reason called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    /// Whether the alert is over.
+    pub fn is_end(self) -> bool {
+        match self {
+            Self::Resolved | Self::RuleRemoved => true,
+            Self::First | Self::Test => false,
+        }
+    }
+}
+
+/// The deployment, as messages print it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The platform's name.
+    pub name: String,
+    /// `production`, `staging`, `dev`.
+    pub environment: String,
+    /// IANA zone of printed times.
+    pub timezone: String,
+    /// ISO 4217 code of amounts.
+    pub currency: String,
+}
+
+/// The dashboard at the range of an episode, half an hour of lead-in included.
+pub fn dashboard_url(site: &Site, since: UnixMs, at: UnixMs) -> String {
+    format!("{}/operations?from={}&to={}", site.console_url, since.plus(-30 * MINUTE_MS).0, at.plus(5 * MINUTE_MS).0)
+}
+
+/// A runbook as an absolute URL; a path is one below the console. Empty means there is none.
+pub fn runbook_url(site: &Site, runbook: &str) -> Option<String> {
+    match runbook {
+        "" => None,
+        path if path.starts_with('/') => Some(format!("{}{path}", site.console_url)),
+        url => Some(url.to_owned()),
+    }
+}
+
+impl From<&Site> for Stamp {
+    fn from(site: &Site) -> Self {
+        Self {
+            name: site.name.clone(),
+            environment: site.environment.as_str().to_owned(),
+            timezone: site.timezone.clone(),
+            currency: site.currency.clone(),
+        }
+    }
+}
+
+/// One message about one alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// The message's own id (`msg_…`), the same at every attempt: the idempotency key.
+    pub id: String,
+    /// The alert (`alr_…`): the same when it fires, when it resolves and when it fires again. The fingerprint.
+    pub alert: String,
+    /// Why it is sent.
+    pub reason: NotifyReason,
+    /// How bad the alert is (also when it is over).
+    pub severity: Severity,
+    /// The rule's id.
+    pub rule: String,
+    /// The rule's name: what is wrong.
+    pub name: String,
+    /// One sentence: what is wrong and what it does to people.
+    pub summary: String,
+    /// What the numbers do not say: why there are none, what failed.
+    pub detail: Option<String>,
+    /// Labels of the alert, `severity` and `rule` included.
+    pub labels: BTreeMap<String, String>,
+    /// The value and its threshold at this moment.
+    pub measured: Option<Measured>,
+    /// The worst value of the episode, in the unit of `measured`.
+    pub peak: Option<f64>,
+    /// What is normal, in the unit of `measured`; known once there are baselines.
+    pub normal: Option<f64>,
+    /// How long the condition had to hold.
+    pub for_ms: i64,
+    /// When the condition began to hold.
+    pub since: UnixMs,
+    /// When the alert changed to what this message says.
+    pub at: UnixMs,
+    /// Who owns the rule.
+    pub owner: String,
+    /// Absolute URL of what to do.
+    pub runbook: Option<String>,
+    /// Absolute URL of the dashboard at that range.
+    pub dashboard: String,
+    /// The deployment.
+    pub site: Stamp,
+}
+
+/// Label names that are said elsewhere in a message, or are not a place.
+const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];
+
+impl Notification {
+    /// `FIRING`, `RESOLVED` or `TEST`.
+    pub fn state_word(&self) -> &'static str {
+        match self.reason {
+            NotifyReason::First => "FIRING",
+            NotifyReason::Resolved | NotifyReason::RuleRemoved => "RESOLVED",
+            NotifyReason::Test => "TEST",
+        }
+    }
+
+    /// The one title grammar: `FIRING critical · API error rate 6.4 % > 2 % · route=/api/bookings · production`.
+    pub fn title(&self) -> String {
+        let mut parts = vec![format!("{} {}", self.state_word(), self.severity.as_str()), self.headline()];
+        parts.extend(self.place());
+        parts.push(self.site.environment.clone());
+        parts.join(" · ")
+    }
+
+    /// The name, with value and threshold where there are some. A resolved one says how long it lasted.
+    pub fn headline(&self) -> String {
+        match (self.reason.is_end(), self.measured.as_ref()) {
+            (true, _) => format!("{} after {}", self.name, self.lasted()),
+            (false, Some(measured)) => format!("{} {}", self.name, measured.comparison(&self.site.currency)),
+            (false, None) => self.name.clone(),
+        }
+    }
+
+    /// The labels that say where: `route=/api/bookings, country=ZA`.
+    pub fn place(&self) -> Option<String> {
+        let labels: Vec<String> = self
+            .labels
+            .iter()
+            .filter(|(key, _)| !NOT_A_PLACE.contains(&key.as_str()))
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        (!labels.is_empty()).then(|| labels.join(", "))
+    }
+
+    /// `14:02 SAST`: when the condition began to hold, in the site's zone (UTC when the zone is unknown). With the date
+    /// (`28 Feb 14:02 SAST`) when that was another day than the message's.
+    pub fn since_clock(&self) -> String {
+        let zone = self.site.timezone.parse().unwrap_or(chrono_tz::UTC);
+        let (since, at) = (self.since.utc().with_timezone(&zone), self.at.utc().with_timezone(&zone));
+        let date = if since.date_naive() == at.date_naive() { String::new() } else { since.format("%-d %b ").to_string() };
+        format!("{date}{}", self.since.clock_in(zone))
+    }
+
+    /// From the beginning of the condition to this message's moment: `12 min`.
+    pub fn lasted(&self) -> String {
+        human_span(self.at.since(self.since))
+    }
+
+    /// The worst value of the episode, printed; `None` when it is the value itself or nothing was measured.
+    pub fn peak_text(&self) -> Option<String> {
+        let measured = self.measured.as_ref()?;
+        self.peak.map(|peak| measured.unit.text(peak, &self.site.currency))
+    }
+
+    /// What is normal, printed.
+    pub fn normal_text(&self) -> Option<String> {
+        let measured = self.measured.as_ref()?;
+        self.normal.map(|normal| measured.unit.text(normal, &self.site.currency))
+    }
+
+    /// What every channel shows, in this order: labels of at most ten facts with their texts.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if let Some(measured) = &self.measured {
+            let span = human_span(measured.over_ms);
+            facts.push(("Value", format!("{} over {span}", measured.value_text(&self.site.currency))));
+            let held = if self.for_ms > 0 { format!(" for {}", human_span(self.for_ms)) } else { String::new() };
+            facts.push(("Threshold", format!("{}{held}", measured.condition_text(&self.site.currency))));
+        }
+        facts.extend(self.normal_text().map(|normal| ("Normal", normal)));
+        if self.reason != NotifyReason::Test {
+            let ago = if self.at > self.since { format!(" ({})", self.lasted()) } else { String::new() };
+            facts.push(("Since", format!("{}{ago}", self.since_clock())));
+        }
+        if self.reason.is_end() {
+            facts.extend(self.peak_text().map(|peak| ("Peak", peak)));
+        }
+        facts.extend(self.place().map(|place| ("Where", place)));
+        facts.push(("Environment", format!("{} {}", self.site.name, self.site.environment)));
+        facts.push(("Owner", self.owner.clone()));
+        facts
+    }
+
+    /// The sentence that says how it ended, for a message that says it is over: `Resolved after 12 min, peak 7.1 %.`
+    pub fn ending(&self) -> Option<String> {
+        let peak = self.peak_text().map_or(String::new(), |peak| format!(", peak {peak}"));
+        match self.reason {
+            NotifyReason::Resolved => Some(format!("Resolved after {}{peak}.", self.lasted())),
+            NotifyReason::RuleRemoved => Some(format!("No longer watched: its rule was removed after {}{peak}.", self.lasted())),
+            NotifyReason::First | NotifyReason::Test => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_survive_the_round_trip() {
+        for reason in NotifyReason::ALL {
+            assert_eq!(NotifyReason::from_str(reason.as_str()), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        assert_eq!(NotifyReason::from_str("again"), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! Who is told: pure routing from an alert's labels to channels.
+//!
+//! Routes are tried in order; one that matches stops the search unless it says `continue`. Never silent: when every channel
+//! a route names is switched off (its secret is missing), the alert goes to every channel that is on, and the ones that
+//! are off get a dead row each, which the delivery log and the health output show.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Addresses;
+use crate::config::alerting::Alerting;
+
+/// Who is told, and how that came about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routing {
+    /// Channels that are told.
+    pub channels: Vec<String>,
+    /// Channels that would be told, were their secret set.
+    pub off: Vec<String>,
+    /// How it came about.
+    pub why: RoutingWhy,
+}
+
+/// How a routing came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoutingWhy {
+    /// By the routes that matched.
+    Matched,
+    /// No channel of the routes that matched can be used; every other one is.
+    Fallback,
+    /// No route matches, or no channel can be used at all.
+    Nobody,
+}
+
+/// Whom an alert with `labels` is told to. `except` is left out: the channel the alert is about.
+pub fn route(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: &Addresses, except: Option<&str>) -> Routing {
+    let mut named: Vec<&str> = Vec::new();
+    for route in &alerting.routes {
+        if !route.matchers.iter().all(|(name, value)| labels.get(name) == Some(value)) {
+            continue;
+        }
+        named.extend(route.channels.iter().map(String::as_str).filter(|channel| Some(*channel) != except));
+        if !route.r#continue {
+            break;
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    named.retain(|channel| seen.insert(*channel));
+    let (on, off): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|channel| addresses.missing(channel).is_none());
+    if !on.is_empty() {
+        return Routing { channels: owned(on), off: owned(off), why: RoutingWhy::Matched };
+    }
+    // An alert about a channel has lost its only receiver by definition: it falls back even when no route is left.
+    let rest = |channel: &&str| Some(*channel) != except && addresses.missing(channel).is_none();
+    let fallback: Vec<&str> = alerting.channels.iter().map(|channel| channel.id.as_str()).filter(rest).collect();
+    if fallback.is_empty() || (off.is_empty() && except.is_none()) {
+        return Routing { channels: Vec::new(), off: owned(off), why: RoutingWhy::Nobody };
+    }
+    Routing { channels: owned(fallback), off: owned(off), why: RoutingWhy::Fallback }
+}
+
+fn owned(channels: Vec<&str>) -> Vec<String> {
+    channels.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! From a step of the state machine to the messages it owes: who is told, and what.
+//!
+//! Invariant: who was told that it fires is told that it is over, whatever the routes say by then, unless the
+//! channel is gone or does not want to hear of ends.
+
+use super::incident::{AlertState, Step};
+use super::notification::{Notification, NotifyReason, Stamp, dashboard_url, runbook_url};
+use super::route::{Routing, RoutingWhy, route};
+use super::watch::{ALERTNAME, CHANNEL};
+use crate::channel::Addresses;
+use crate::config::Config;
+use crate::outbox::enqueue::Change;
+use crate::outbox::message::{self, NewMessage, Sendable};
+
+/// The change a step asks for, with its messages, and who they go to; `None` when there is nothing to store.
+pub fn tell(step: Step, config: &Config, addresses: &Addresses) -> Option<(Change, Option<Routing>)> {
+    let mut next = step.next?;
+    let Some(reason) = step.transition.notify() else {
+        return Some((Change { next, messages: Vec::new() }, None));
+    };
+    let routing = if reason.is_end() { as_told(&next, config, addresses) } else { first(&next, config, addresses) };
+    if !reason.is_end() {
+        next.told.clone_from(&routing.channels);
+    }
+    let messages = messages(&next, reason, &routing, config, addresses);
+    Some((Change { next, messages }, Some(routing)))
+}
+
+fn first(state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {
+    let labels = &state.subject.labels;
+    let about_channel = labels.get(ALERTNAME).is_some_and(|name| name == "channel-dead");
+    let except = labels.get(CHANNEL).filter(|_| about_channel).map(String::as_str);
+    route(labels, &config.alerting, addresses, except)
+}
+
+fn as_told(state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {
+    let wants = |id: &&String| config.alerting.channels.iter().any(|channel| channel.id == **id && channel.send_resolved);
+    let (channels, off): (Vec<String>, Vec<String>) =
+        state.told.iter().filter(wants).cloned().partition(|channel| addresses.missing(channel).is_none());
+    let why = if channels.is_empty() { RoutingWhy::Nobody } else { RoutingWhy::Matched };
+    Routing { channels, off, why }
+}
+
+fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config: &Config, addresses: &Addresses) -> Vec<NewMessage> {
+    let episode = state.fired_at.unwrap_or(state.at);
+    let new = |channel: &String, sendable: Sendable| {
+        let id = message::id(&state.subject.id, episode, channel, reason);
+        NewMessage { channel: channel.clone(), seq: state.version, notification: notification(state, reason, id, config), sendable }
+    };
+    let on = routing.channels.iter().map(|channel| new(channel, Sendable::Now));
+    let off = routing.off.iter().map(|channel| {
+        let secret = addresses.missing(channel).unwrap_or("(not configured)").to_owned();
+        new(channel, Sendable::ChannelOff { secret })
+    });
+    on.chain(off).collect()
+}
+
+fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &Config) -> Notification {
+    let subject = &state.subject;
+    Notification {
+        id,
+        alert: subject.id.clone(),
+        reason,
+        severity: subject.severity,
+        rule: subject.rule.clone(),
+        name: subject.name.clone(),
+        summary: subject.summary.clone(),
+        detail: state.detail.clone(),
+        labels: subject.labels.clone(),
+        measured: state.measured,
+        peak: state.peak,
+        normal: None,
+        for_ms: subject.for_ms,
+        since: state.since,
+        at: state.at,
+        owner: subject.owner.clone(),
+        runbook: runbook_url(&config.site, &subject.runbook),
+        dashboard: dashboard_url(&config.site, state.since, state.at),
+        site: Stamp::from(&config.site),
+    }
+}

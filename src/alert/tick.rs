@@ -1,0 +1,266 @@
+//! One tick: the life of an alert, as a literal list of steps.
+//!
+//! Everything is decided from what was read at the start and `now`; one batch at the end applies it. Invariants: a tick that
+//! fails changes nothing; a tick at a moment that is not newer than the last one's does nothing; two ticks at once have the
+//! effect of one, because each change is a compare-and-swap and each message depends on its change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::{Verdict, evaluate, zone};
+use super::incident::{AlertState, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
+use super::observe::{Blindness, Index, LiveWindow, Stored, observe, stored_reads};
+use super::route::Routing;
+use super::tell::tell;
+use super::watch;
+use crate::channel::Addresses;
+use crate::config::Config;
+use crate::config::alerting::Rule;
+use crate::outbox::enqueue::{Change, enqueue, swap_statements};
+use crate::ports::{Db, DbError};
+use crate::storage::alerts::{self, LastTick};
+use crate::storage::outbox::{self, Audit, ChannelHealth};
+use crate::storage::{Statement, StatementResult, series};
+use crate::time::UnixMs;
+
+/// What one tick found and did: the one wide event that is logged, stored and shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TickReport {
+    /// The tick's moment.
+    pub now: UnixMs,
+    /// How it ended.
+    pub outcome: TickOutcome,
+    /// Rules by verdict.
+    pub verdicts: BTreeMap<String, usize>,
+    /// Alerts that are not quiet, and what happened to them.
+    pub happenings: Vec<Happening>,
+    /// Messages decided on.
+    pub messages: usize,
+    /// Alerts another writer changed meanwhile; the next tick looks at them again.
+    pub lost_swaps: usize,
+    /// The outbox before this tick.
+    pub audit: Audit,
+}
+
+/// What a tick is shown of the world beside the database.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The Collectors' open windows.
+    pub live: &'a LiveWindow,
+    /// Why the configuration at hand is not the one in force.
+    pub config_problem: Option<&'a str>,
+}
+
+/// How a tick ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TickOutcome {
+    /// It was applied.
+    Applied,
+    /// The last tick was at this moment or later.
+    AlreadyDone {
+        /// When.
+        last: UnixMs,
+    },
+    /// The database did not do its part; the next tick starts from what is stored.
+    Failed {
+        /// What it said.
+        why: String,
+    },
+}
+
+/// What happened to one alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    /// The alert.
+    pub alert: String,
+    /// Its rule.
+    pub rule: String,
+    /// What happened.
+    pub transition: Transition,
+    /// Who is told, if anybody is.
+    pub routing: Option<Routing>,
+}
+
+impl TickOutcome {
+    /// The counted text.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::AlreadyDone { .. } => "already_done",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl TickReport {
+    /// A tick that could not begin.
+    pub fn failed(now: UnixMs, why: impl Into<String>) -> Self {
+        Self::new(now, TickOutcome::Failed { why: why.into() })
+    }
+
+    fn new(now: UnixMs, outcome: TickOutcome) -> Self {
+        Self { now, outcome, verdicts: BTreeMap::new(), happenings: Vec::new(), messages: 0, lost_swaps: 0, audit: Audit::default() }
+    }
+
+    /// Whether the outside may be told that all is well with us: the tick was applied, it saw everything, and nobody's
+    /// message lies around.
+    pub fn is_clean(&self) -> bool {
+        let applied = match self.outcome {
+            TickOutcome::Applied | TickOutcome::AlreadyDone { .. } => true,
+            TickOutcome::Failed { .. } => false,
+        };
+        applied && !self.verdicts.contains_key("blind") && self.audit.overdue == 0
+    }
+}
+
+/// What is remembered from before this tick.
+struct Memory {
+    states: Vec<AlertState>,
+    last: Option<LastTick>,
+    channels: Vec<ChannelHealth>,
+    audit: Audit,
+}
+
+/// Evaluates every rule at `now` and writes down what follows.
+pub async fn tick(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, seen: &Seen<'_>) -> TickReport {
+    run(now, config, addresses, db, seen).await.unwrap_or_else(|error| TickReport::failed(now, error.to_string()))
+}
+
+async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, seen: &Seen<'_>) -> Result<TickReport, DbError> {
+    // Collect what is remembered, once, so that every step decides from the same facts.
+    let memory = remembered(now, db).await?;
+
+    // A moment that is not newer was done: cron comes late, twice, or after the alarm took over.
+    if let Some(last) = memory.last.as_ref().filter(|last| last.at >= now) {
+        return Ok(TickReport::new(now, TickOutcome::AlreadyDone { last: last.at }));
+    }
+
+    // Read the older minutes, each range apart, so that one that cannot be read blinds only the rules that need it.
+    let stored = stored_minutes(now, config, db).await;
+
+    // Evaluate rule by rule, so that one that cannot be evaluated stops no other.
+    let verdicts = verdicts(now, config, seen.live, &memory, &stored);
+
+    // Turn verdicts, and what we see of ourselves, into signals: policy is applied before the state machine, not in it.
+    let signals = signals(now, config, &memory, &verdicts, seen);
+
+    // Step every alert; what was told and what to store follow from the step alone.
+    let steps = steps(now, &memory.states, signals);
+
+    // Route and write in one transaction: the states, their messages, and that this moment is done.
+    let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
+    for (_, verdict) in &verdicts {
+        *report.verdicts.entry(verdict.as_str().to_owned()).or_default() += 1;
+    }
+    apply(now, steps, config, addresses, db, &mut report).await?;
+    Ok(report)
+}
+
+/// Looks at the channels alone, right after a message was given up: people hear of it now, not at the next tick.
+pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db) -> Result<TickReport, DbError> {
+    let memory = remembered(now, db).await?;
+    let signals = watch::channels(&config.alerting, &memory.channels, now);
+    let steps = steps(now, &memory.states, signals);
+    let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
+    let changes = decided(steps, config, addresses, &mut report);
+    write(&changes, enqueue(&changes, now), db, &mut report).await?;
+    Ok(report)
+}
+
+async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
+    let mut results = db.batch(vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now)]).await?.into_iter();
+    let mut next = || results.next().unwrap_or_default();
+    Ok(Memory {
+        states: alerts::states(next())?,
+        last: alerts::newest_tick(next())?,
+        channels: next().decode("channels")?,
+        audit: next().decode("outbox")?.into_iter().next().unwrap_or_default(),
+    })
+}
+
+async fn stored_minutes(now: UnixMs, config: &Config, db: &impl Db) -> Stored {
+    let mut stored = Stored::new();
+    for read in stored_reads(&config.alerting.rules, now, zone(config)) {
+        let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
+        let result = db.batch(vec![series::read_minutes(&names, read.window)]).await;
+        let slices = result.and_then(|results| series::slices(results.into_iter().next().unwrap_or_default()));
+        stored.insert(read.window.from, slices.map_err(|error| Blindness::Stored { message: error.to_string() }));
+    }
+    stored
+}
+
+fn verdicts<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memory, stored: &Stored) -> Vec<(&'a Rule, Verdict)> {
+    let own = memory.last.as_ref().map(|last| watch::tick_age(last.at, now));
+    let (index, zone) = (Index::new(live.slices.iter().chain(&own)), zone(config));
+    let verdict = |rule: &Rule| evaluate(rule, &observe(rule, now, zone, (&index, &live.coverage), stored), now, config);
+    config.alerting.rules.iter().map(|rule| (rule, verdict(rule))).collect()
+}
+
+/// Every alert there is or was, with what is known of it now. One whose rule is gone is over.
+fn signals(now: UnixMs, config: &Config, memory: &Memory, verdicts: &[(&Rule, Verdict)], seen: &Seen<'_>) -> Vec<(Subject, Signal)> {
+    let mut signals: Vec<(Subject, Signal)> = Vec::new();
+    for (rule, verdict) in verdicts {
+        signals.push((Subject::of_rule(rule), signal(rule, verdict)));
+        signals.push((watch::rule_error(rule), rule_error_signal(rule, verdict)));
+    }
+    signals.push(watch::blindness(verdicts));
+    signals.push(watch::configuration(seen.config_problem));
+    signals.extend(watch::channels(&config.alerting, &memory.channels, now));
+    let known: BTreeSet<String> = signals.iter().map(|(subject, _)| subject.id.clone()).collect();
+    let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
+    signals.extend(orphans.map(|state| (state.subject.clone(), Signal::Gone)));
+    signals
+}
+
+fn steps(now: UnixMs, states: &[AlertState], signals: Vec<(Subject, Signal)>) -> Vec<(Subject, Step)> {
+    let stored: BTreeMap<&str, &AlertState> = states.iter().map(|state| (state.subject.id.as_str(), state)).collect();
+    signals
+        .into_iter()
+        .map(|(subject, signal)| {
+            let step = step(stored.get(subject.id.as_str()).copied(), &subject, signal, now);
+            (subject, step)
+        })
+        .collect()
+}
+
+async fn apply(
+    now: UnixMs,
+    steps: Vec<(Subject, Step)>,
+    config: &Config,
+    addresses: &Addresses,
+    db: &impl Db,
+    report: &mut TickReport,
+) -> Result<(), DbError> {
+    let changes = decided(steps, config, addresses, report);
+    let mut statements = enqueue(&changes, now);
+    statements.push(alerts::remember_tick(now, &serde_json::to_string(report).unwrap_or_default()));
+    write(&changes, statements, db, report).await
+}
+
+/// Routes every step and notes what happened.
+fn decided(steps: Vec<(Subject, Step)>, config: &Config, addresses: &Addresses, report: &mut TickReport) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (subject, step) in steps {
+        let transition = step.transition.clone();
+        let told = tell(step, config, addresses);
+        let routing = told.as_ref().and_then(|(_, routing)| routing.clone());
+        if transition != Transition::Quiet {
+            report.happenings.push(Happening { alert: subject.id, rule: subject.rule, transition, routing });
+        }
+        changes.extend(told.map(|(change, _)| change));
+    }
+    report.messages = changes.iter().map(|change| change.messages.len()).sum();
+    changes
+}
+
+async fn write(changes: &[Change], statements: Vec<Statement>, db: &impl Db, report: &mut TickReport) -> Result<(), DbError> {
+    if statements.is_empty() {
+        return Ok(());
+    }
+    let results: Vec<StatementResult> = db.batch(statements).await?;
+    let swapped: usize = results.iter().take(swap_statements(changes)).map(|result| result.rows.len()).sum();
+    report.lost_swaps = changes.len().saturating_sub(swapped);
+    Ok(())
+}

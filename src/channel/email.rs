@@ -1,0 +1,204 @@
+//! E-mail through a provider's HTTP API: Resend's, SendGrid's, or a plain JSON shape; HTML and text parts.
+//!
+//! The URL in `EMAIL_WEBHOOK_URL` may carry credentials, which move into the `Authorization` header (`fetch` refuses them in a
+//! URL): `https://user:password@…` is Basic, `https://token@…` is Bearer. `EMAIL_WEBHOOK_TOKEN` is Bearer and wins.
+//! Resend keeps an `Idempotency-Key` for 24 hours, as long as the outbox tries; SendGrid has none, so a lost answer can double.
+
+use maud::{DOCTYPE, html};
+use serde_json::{Value, json};
+
+use super::{EMAIL_URL, RenderError};
+use crate::alert::notification::Notification;
+use crate::config::alerting::EmailFormat;
+use crate::ports::HttpRequest;
+
+/// RFC 5322 lets a line hold 998 characters; that is also what providers accept as a subject.
+const MAX_SUBJECT_CHARS: usize = 250;
+
+/// An e-mail provider's account. Holds secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    url: String,
+    authorization: Option<String>,
+    recipients: Vec<String>,
+    secrets: Vec<String>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({} recipients)", self.recipients.len())
+    }
+}
+
+impl Account {
+    /// The account at `url`, for comma-separated `recipients`, with a bearer `token` if there is one.
+    pub fn new(url: &str, recipients: &str, token: Option<String>) -> Self {
+        let (bare, credentials) = split_credentials(url.trim());
+        let in_url = credentials.as_deref().map(|credentials| {
+            if credentials.contains(':') { format!("Basic {}", base64(credentials.as_bytes())) } else { format!("Bearer {credentials}") }
+        });
+        let authorization = token.as_deref().map(|token| format!("Bearer {}", token.trim())).or(in_url);
+        let recipients: Vec<String> =
+            recipients.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::to_owned).collect();
+        let secrets =
+            [Some(url.to_owned()), credentials, token, Some(bare.clone())].into_iter().flatten().chain(recipients.clone()).collect();
+        Self { url: bare, authorization, recipients, secrets }
+    }
+
+    /// Every text that must not be printed.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).collect()
+    }
+}
+
+/// The request that sends `notification` in the provider's `format`.
+pub fn render(notification: &Notification, format: EmailFormat, from: &str, account: &Account) -> Result<HttpRequest, RenderError> {
+    if !(account.url.starts_with("https://") || account.url.starts_with("http://")) {
+        return Err(RenderError::BadAddress { secret: EMAIL_URL.to_owned() });
+    }
+    let body = body(notification, format, from, account);
+    let body = serde_json::to_vec(&body).map_err(|error| RenderError::Body { why: error.to_string() })?;
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    headers.extend(account.authorization.iter().map(|value| ("authorization".to_owned(), value.clone())));
+    // Resend reads it; a plain endpoint may; SendGrid does not and gets the id as a custom argument.
+    headers.push(("idempotency-key".to_owned(), notification.id.clone()));
+    Ok(HttpRequest { method: "POST".to_owned(), url: account.url.clone(), headers, body })
+}
+
+fn body(notification: &Notification, format: EmailFormat, from: &str, account: &Account) -> Value {
+    let (subject, html, text) = (subject(notification), html_part(notification), text_part(notification));
+    // Mail clients put the messages of one alert into one thread by this header.
+    let headers = json!({"References": format!("<{}@parapet>", notification.alert), "X-Entity-Ref-ID": notification.id});
+    match format {
+        EmailFormat::Resend => json!({
+            "from": from, "to": account.recipients, "subject": subject, "html": html, "text": text, "headers": headers,
+        }),
+        EmailFormat::Sendgrid => json!({
+            "personalizations": [{"to": account.recipients.iter().map(|to| mailbox(to)).collect::<Vec<_>>()}],
+            "from": mailbox(from), "subject": subject, "headers": headers,
+            "content": [{"type": "text/plain", "value": text}, {"type": "text/html", "value": html}],
+            "custom_args": {"message_id": notification.id},
+        }),
+        EmailFormat::Plain => json!({
+            "from": from, "to": account.recipients, "subject": subject, "html": html, "text": text, "message_id": notification.id,
+        }),
+    }
+}
+
+/// The title on one line.
+fn subject(notification: &Notification) -> String {
+    notification.title().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SUBJECT_CHARS).collect()
+}
+
+/// `Name <address>` or an address, as SendGrid's object.
+fn mailbox(text: &str) -> Value {
+    match text.split_once('<') {
+        Some((name, rest)) => json!({"email": rest.trim_end().trim_end_matches('>').trim(), "name": name.trim().trim_matches('"')}),
+        None => json!({"email": text.trim()}),
+    }
+}
+
+fn text_part(notification: &Notification) -> String {
+    let mut lines = vec![notification.title(), String::new()];
+    lines.extend(notification.ending());
+    lines.push(notification.summary.clone());
+    lines.extend(notification.detail.clone());
+    lines.push(String::new());
+    lines.extend(notification.facts().into_iter().map(|(label, text)| format!("{label}: {text}")));
+    lines.push(String::new());
+    lines.push(format!("Dashboard: {}", notification.dashboard));
+    lines.extend(notification.runbook.as_ref().map(|url| format!("Runbook: {url}")));
+    lines.push(format!("Alert {}, message {}, rule {}", notification.alert, notification.id, notification.rule));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// One table, inline styles: what mail programs render alike. Colours have 5:1 contrast on white.
+fn html_part(notification: &Notification) -> String {
+    let colour = match (notification.reason.is_end(), notification.severity) {
+        (true, _) => "#0f766e",
+        (false, crate::config::alerting::Severity::Critical) => "#991b1b",
+        (false, crate::config::alerting::Severity::Warning) => "#b45309",
+        (false, crate::config::alerting::Severity::Info) => "#1d4ed8",
+    };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; meta name="viewport" content="width=device-width"; title { (subject(notification)) } }
+            body style="margin:0;padding:16px;font-family:Helvetica,Arial,sans-serif;color:#111827;background:#ffffff" {
+                table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px" {
+                    tr { td style=(format!("border-left:6px solid {colour};padding:4px 12px")) {
+                        p style=(format!("margin:0;font-weight:bold;color:{colour}")) {
+                            (notification.state_word()) " " (notification.severity.as_str())
+                        }
+                        h1 style="margin:4px 0;font-size:20px" { (notification.headline()) }
+                    } }
+                    tr { td style="padding:12px 0" {
+                        @if let Some(ending) = notification.ending() { p style="margin:0 0 8px" { (ending) } }
+                        p style="margin:0 0 8px" { (notification.summary) }
+                        @if let Some(detail) = &notification.detail { p style="margin:0 0 8px" { (detail) } }
+                    } }
+                    tr { td {
+                        table cellpadding="4" cellspacing="0" {
+                            @for (label, text) in notification.facts() {
+                                tr { th scope="row" align="left" style="color:#4b5563;font-weight:normal" { (label) } td { (text) } }
+                            }
+                        }
+                    } }
+                    tr { td style="padding:12px 0" {
+                        a href=(notification.dashboard) { "Dashboard" }
+                        @if let Some(runbook) = &notification.runbook { " · " a href=(runbook) { "Runbook" } }
+                    } }
+                    tr { td style="font-size:12px;color:#4b5563" {
+                        "Alert " (notification.alert) ", message " (notification.id) ", rule " (notification.rule)
+                    } }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// The URL without `user:password@`, and that part decoded.
+fn split_credentials(url: &str) -> (String, Option<String>) {
+    let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
+    let host_bytes = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(host_bytes).unwrap_or((rest, ""));
+    match authority.rsplit_once('@') {
+        Some((credentials, host)) => (format!("{scheme}://{host}{path}"), Some(percent_decoded(credentials))),
+        None => (url.to_owned(), None),
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex =
+            tail.first_chunk::<2>().and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let (byte, after) = match hex {
+            Some(byte) if *first == b'%' => (byte, tail.get(2..).unwrap_or_default()),
+            _ => (*first, tail),
+        };
+        out.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Standard base64 with padding (RFC 4648 §4): what Basic authentication takes.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |six_bits: u32| ALPHABET.get((six_bits & 63) as usize).map_or('=', |letter| char::from(*letter));
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().enumerate().fold(0_u32, |word, (at, byte)| word | u32::from(*byte) << (16 - 8 * at));
+        for at in 0..4 {
+            out.push(if at <= chunk.len() { letter(word >> (18 - 6 * at)) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Slack: Block Kit to an incoming webhook.
+//!
+//! Limits (docs.slack.dev, Block Kit): header 150 characters, section text 3,000, at most 10 fields of 2,000, button text 75,
+//! button URL 3,000. `&`, `<` and `>` are control characters in `mrkdwn` and are escaped; a text is cut before it is too
+//! long, never inside an entity. Buttons are plain links: a webhook cannot receive clicks.
+
+use serde_json::{Value, json};
+
+use super::RenderError;
+use crate::alert::notification::{Notification, NotifyReason};
+use crate::config::alerting::Severity;
+use crate::ports::HttpRequest;
+
+const MAX_HEADER_CHARS: usize = 150;
+const MAX_SECTION_CHARS: usize = 3_000;
+const MAX_FIELD_CHARS: usize = 2_000;
+const MAX_FIELDS: usize = 10;
+const MAX_URL_CHARS: usize = 3_000;
+
+/// The request that posts `notification` to the webhook at `url`, which came from the binding `secret`.
+pub fn render(notification: &Notification, url: &str, secret: &str) -> Result<HttpRequest, RenderError> {
+    if !is_web_url(url) {
+        return Err(RenderError::BadAddress { secret: secret.to_owned() });
+    }
+    let body = serde_json::to_vec(&message(notification)).map_err(|error| RenderError::Body { why: error.to_string() })?;
+    let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
+    Ok(HttpRequest { method: "POST".to_owned(), url: url.to_owned(), headers, body })
+}
+
+/// The message: a fallback text for notifications, and the blocks.
+fn message(notification: &Notification) -> Value {
+    let fallback = format!("{} {}", bullet(notification), notification.title());
+    let fields: Vec<Value> = notification.facts().into_iter().take(MAX_FIELDS).map(|(label, text)| field(label, &text)).collect();
+    let mut blocks = vec![
+        json!({"type": "header", "text": {"type": "plain_text", "text": cut(&header(notification), MAX_HEADER_CHARS), "emoji": true}}),
+        json!({"type": "section", "text": {"type": "mrkdwn", "text": section(notification)}}),
+        json!({"type": "section", "fields": fields}),
+        json!({"type": "context", "elements": [{"type": "mrkdwn", "text": escaped(&context(notification), MAX_FIELD_CHARS)}]}),
+    ];
+    let buttons = buttons(notification);
+    if !buttons.is_empty() {
+        blocks.push(json!({"type": "actions", "elements": buttons}));
+    }
+    json!({"text": escaped(&fallback, MAX_SECTION_CHARS), "blocks": blocks})
+}
+
+/// `■ CRITICAL — API error rate`: shape and word, not colour alone.
+fn header(notification: &Notification) -> String {
+    let severity = notification.severity.as_str().to_uppercase();
+    match notification.reason {
+        NotifyReason::First => format!("{} {severity} — {}", shape(notification.severity), notification.name),
+        NotifyReason::Resolved | NotifyReason::RuleRemoved => format!("● RESOLVED — {}", notification.name),
+        NotifyReason::Test => format!("○ TEST {severity} — {}", notification.name),
+    }
+}
+
+fn section(notification: &Notification) -> String {
+    let currency = &notification.site.currency;
+    let numbers = notification.measured.as_ref().map(|measured| {
+        let comparison = escaped(&measured.comparison(currency), 500);
+        if notification.reason.is_end() { format!("Now {comparison}") } else { format!("*{comparison}*") }
+    });
+    let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers];
+    let texts = [Some(notification.summary.as_str()), notification.detail.as_deref()];
+    let lines: Vec<String> = sentences.into_iter().flatten().chain(texts.into_iter().flatten().map(|text| escaped(text, 1_000))).collect();
+    lines.join("\n")
+}
+
+fn field(label: &str, text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": format!("*{label}*\n{}", escaped(text, MAX_FIELD_CHARS - 50))})
+}
+
+fn context(notification: &Notification) -> String {
+    format!("{} · {} · rule {}", notification.alert, notification.id, notification.rule)
+}
+
+fn buttons(notification: &Notification) -> Vec<Value> {
+    let links = [("Dashboard", Some(notification.dashboard.as_str())), ("Runbook", notification.runbook.as_deref())];
+    // A button with a URL that Slack refuses would cost the whole message.
+    let usable = links.into_iter().filter_map(|(text, url)| Some((text, url.filter(|url| is_web_url(url))?)));
+    usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url})).collect()
+}
+
+fn is_web_url(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://"))
+        && url.chars().count() <= MAX_URL_CHARS
+        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+fn shape(severity: Severity) -> char {
+    match severity {
+        Severity::Critical => '■',
+        Severity::Warning => '▲',
+        Severity::Info => '●',
+    }
+}
+
+fn bullet(notification: &Notification) -> char {
+    match (notification.reason, notification.severity) {
+        (NotifyReason::Resolved | NotifyReason::RuleRemoved, _) => '🟢',
+        (NotifyReason::Test, _) => '⚪',
+        (NotifyReason::First, Severity::Critical) => '🔴',
+        (NotifyReason::First, Severity::Warning) => '🟠',
+        (NotifyReason::First, Severity::Info) => '🔵',
+    }
+}
+
+/// The first `max_chars` of `text`, the last of them `…` if something was cut.
+fn cut(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    text.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `text` with Slack's control characters as entities, at most `max_chars` long.
+fn escaped(text: &str, max_chars: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut used = 0;
+    for c in text.chars() {
+        let mut buffer = [0; 4];
+        let piece = match c {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            other => other.encode_utf8(&mut buffer),
+        };
+        let chars = piece.chars().count();
+        if used + chars >= max_chars {
+            out.push('…');
+            return out;
+        }
+        out.push_str(piece);
+        used += chars;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Parapet's own paths: who may, then what was asked.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use worker::Env;
+
+use super::bindings::{self, Class};
+use super::collector::{Ask, Write, Written};
+use super::d1::D1;
+use super::isolate::{self, Here};
+use super::{clock, glue};
+use crate::config::Config;
+use crate::edge::pipeline::Facts;
+use crate::ports::Db;
+use crate::telemetry::buffer::{Batch, Entry};
+use crate::telemetry::cell::Cell;
+use crate::telemetry::series::SeriesKey;
+use crate::telemetry::window::{Detail, LiveAnswer, merge_answers};
+use crate::time::{SECOND_MS, UnixMs};
+use crate::web::endpoint::{self, Endpoint};
+use crate::web::problem::{self, Problem};
+use crate::web::realtime::{self, Surroundings};
+use crate::web::{exposition, ingest};
+
+/// A status, a content type and a body.
+struct Reply {
+    status: u16,
+    content_type: &'static str,
+    body: String,
+}
+
+impl Reply {
+    fn json<T: serde::Serialize>(status: u16, body: &T) -> Self {
+        Self { status, content_type: "application/json", body: serde_json::to_string(body).unwrap_or_default() }
+    }
+}
+
+/// Largest body any endpoint takes.
+const MAX_BODY_BYTES: usize = 2_000_000;
+
+/// One request to a path of Parapet's.
+struct Call<'a> {
+    request: web_sys::Request,
+    facts: &'a Facts,
+    query: &'a str,
+    env: &'a Env,
+    here: &'a Here,
+    config: Rc<Config>,
+    now: UnixMs,
+}
+
+/// Answers a request to one of Parapet's own paths; whatever fails is a problem document, never a bare 500.
+pub(super) async fn answer(
+    request: web_sys::Request,
+    facts: &Facts,
+    url: &str,
+    env: &Env,
+    here: &Here,
+    now: UnixMs,
+) -> worker::Result<web_sys::Response> {
+    let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
+    let call = Call { request, facts, query, env, here, config: here.config(), now };
+    let reply = match call.run().await {
+        Ok(reply) => reply,
+        Err(problem) => {
+            let www_authenticate = problem.status == 401;
+            let reply = Reply {
+                status: problem.status,
+                content_type: problem::CONTENT_TYPE,
+                body: problem.for_request(&facts.request_id).to_json(),
+            };
+            return respond(reply, facts, if www_authenticate { Some(("www-authenticate", "Bearer realm=\"parapet\"")) } else { None });
+        }
+    };
+    respond(reply, facts, None)
+}
+
+fn respond(reply: Reply, facts: &Facts, extra: Option<(&str, &str)>) -> worker::Result<web_sys::Response> {
+    let mut fields: Vec<String> = [
+        "content-type",
+        reply.content_type,
+        "cache-control",
+        "no-store",
+        "x-content-type-options",
+        "nosniff",
+        "x-request-id",
+        &facts.request_id,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    if let Some((name, value)) = extra {
+        fields.extend([name.to_owned(), value.to_owned()]);
+    }
+    Ok(glue::own_response(reply.status, fields, &reply.body)?)
+}
+
+thread_local! {
+    /// Answers of the last second, by path and window: a page full of viewers asks the Collectors once.
+    static RECENT: RefCell<BTreeMap<String, (UnixMs, &'static str, String)>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+impl Call<'_> {
+    async fn run(self) -> Result<Reply, Problem> {
+        let (endpoint, needed) = endpoint::resolve(&self.facts.method, &self.facts.path)?;
+        let _principal = super::access::authorize(&self.request, self.env, needed, self.now).await?;
+        match endpoint {
+            Endpoint::Realtime => self.realtime().await,
+            Endpoint::Exposition => self.exposition().await,
+            Endpoint::Ingest => self.ingest().await,
+            _ => Err(Problem::not_found("not built yet")),
+        }
+    }
+
+    async fn realtime(&self) -> Result<Reply, Problem> {
+        let window_s = realtime::window_s(self.query)?;
+        let key = format!("realtime {window_s}");
+        if let Some(reply) = self.recent(&key) {
+            return Ok(reply);
+        }
+        let ask = Ask { now: self.now, window_ms: i64::from(window_s) * SECOND_MS, detail: Detail::Merged };
+        let (live, missing_shards) = ask_collectors::<LiveAnswer, _>(self.env, "/window", &ask).await;
+        if live.is_empty() {
+            return Err(Problem::unavailable("The Collector"));
+        }
+        let around = Surroundings { missing_shards, ..surroundings(self.env).await };
+        let document = realtime::render(self.now, window_s, &merge_answers(live), &self.config.business.shown, &around);
+        Ok(self.remember(key, Reply::json(200, &document)))
+    }
+
+    async fn exposition(&self) -> Result<Reply, Problem> {
+        if let Some(reply) = self.recent("exposition") {
+            return Ok(reply);
+        }
+        let (shards, _) = ask_collectors::<Vec<(SeriesKey, Cell)>, _>(self.env, "/totals", &()).await;
+        if shards.is_empty() {
+            return Err(Problem::unavailable("The Collector"));
+        }
+        let answers = shards.into_iter().map(|cells| LiveAnswer { slices: Vec::new(), cells, lag_ms: 0 }).collect();
+        let body = exposition::render(&merge_answers(answers).cells);
+        Ok(self.remember("exposition".to_owned(), Reply { status: 200, content_type: exposition::CONTENT_TYPE, body }))
+    }
+
+    /// 202 only after every shard concerned has its part on disk.
+    async fn ingest(self) -> Result<Reply, Problem> {
+        let body = self.body().await?;
+        let (entries, rejected) = ingest::read(&body, &self.config.infrastructure.ingest, self.now)?;
+        let receipt = ingest::Receipt { accepted: entries.len(), rejected };
+        let shards = isolate::collector_shards(self.env);
+        let mut by_shard: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
+        for entry in entries {
+            let key = entry.id.clone().unwrap_or_else(|| entry.key.name().to_owned());
+            by_shard.entry(isolate::shard_of(key.as_bytes(), shards)).or_default().push(entry);
+        }
+        for (shard, entries) in by_shard {
+            let write = Write { shard, bounds: isolate::bounds(&self.config), batch: Batch { writer: None, entries } };
+            let stub = isolate::collector(self.env, shard).map_err(|_| Problem::unavailable("The Collector"))?;
+            let written: Written = bindings::call(&stub, "/write", &write).await.map_err(|error| {
+                worker::console_error!("ingest: a Collector did not take a batch: {error}");
+                Problem::unavailable("The Collector")
+            })?;
+            self.here.follow(self.env, written.config_version).await;
+        }
+        Ok(Reply::json(202, &receipt))
+    }
+
+    async fn body(&self) -> Result<Vec<u8>, Problem> {
+        let unreadable = || Problem::bad_request("unreadable_body", "The body could not be read to its end.");
+        let promise = self.request.array_buffer().map_err(|_| unreadable())?;
+        let buffer = JsFuture::from(promise).await.map_err(|_| unreadable())?;
+        let bytes = js_sys::Uint8Array::new(buffer.unchecked_ref::<js_sys::ArrayBuffer>()).to_vec();
+        if bytes.len() > MAX_BODY_BYTES {
+            return Err(Problem::new(
+                413,
+                "body_too_large",
+                "The request is too large",
+                format!("At most {MAX_BODY_BYTES} bytes are taken."),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn recent(&self, key: &str) -> Option<Reply> {
+        RECENT.with_borrow(|recent| {
+            let (at, content_type, body) = recent.get(key)?;
+            (self.now.since(*at).abs() < SECOND_MS).then(|| Reply { status: 200, content_type, body: body.clone() })
+        })
+    }
+
+    fn remember(&self, key: String, reply: Reply) -> Reply {
+        RECENT.with_borrow_mut(|recent| recent.insert(key, (clock::now(), reply.content_type, reply.body.clone())));
+        reply
+    }
+}
+
+/// Every Collector's answer, and how many did not give one.
+async fn ask_collectors<A: serde::de::DeserializeOwned, B: serde::Serialize>(env: &Env, path: &str, body: &B) -> (Vec<A>, u32) {
+    let (mut answers, mut missing) = (Vec::new(), 0);
+    for shard in 0..isolate::collector_shards(env) {
+        let answer = match isolate::collector(env, shard) {
+            Ok(stub) => bindings::call(&stub, path, body).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                worker::console_error!("collector {shard} did not answer {path}: {error}");
+                missing += 1;
+            }
+        }
+    }
+    (answers, missing)
+}
+
+/// What D1 knows of alerts and ticks; nothing when it does not answer, since realtime must.
+async fn surroundings(_env: &Env) -> Surroundings {
+    Surroundings::default()
+}

@@ -1,0 +1,33 @@
+//! From a changed alert to the statements of one batch: the compare-and-swap, and the messages that depend on it.
+//!
+//! Invariant: a message is written if and only if the change it tells of was. Both are in one transaction, each message
+//! asks for the version and digest its change wrote, and its id is derived, so writing it again does nothing.
+
+use crate::alert::incident::AlertState;
+use crate::outbox::message::NewMessage;
+use crate::storage::{Statement, alerts, outbox};
+use crate::time::UnixMs;
+
+/// One alert's change, and the messages that tell of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The new state.
+    pub next: AlertState,
+    /// Who is told what.
+    pub messages: Vec<NewMessage>,
+}
+
+/// The statements that apply `changes` at `now`, swaps first. The first [`swap_statements`] answer the ids that were swapped.
+pub fn enqueue(changes: &[Change], now: UnixMs) -> Vec<Statement> {
+    let states: Vec<&AlertState> = changes.iter().map(|change| &change.next).collect();
+    let mut statements = alerts::swap(&states);
+    let messages: Vec<(&AlertState, &NewMessage)> =
+        changes.iter().flat_map(|change| change.messages.iter().map(move |message| (&change.next, message))).collect();
+    statements.extend(outbox::insert_for_changes(&messages, now));
+    statements
+}
+
+/// How many of the statements of [`enqueue`] are swaps.
+pub fn swap_statements(changes: &[Change]) -> usize {
+    changes.len().div_ceil(alerts::ROWS_PER_STATEMENT)
+}

@@ -1,0 +1,139 @@
+//! A message: one notification to one channel, and where it stands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::alert::notification::{Notification, NotifyReason};
+use crate::ids;
+use crate::time::UnixMs;
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// To be sent when it is due.
+    Due,
+    /// Being sent; free again when the lease ends.
+    Leased,
+    /// The peer has it.
+    Delivered,
+    /// Given up.
+    Dead,
+}
+
+impl MessageState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Due, Self::Leased, Self::Delivered, Self::Dead];
+
+    /// The stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Leased => "leased",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// What became of one attempt, as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// It began; its end was not recorded.
+    Unknown,
+    /// The peer has it.
+    Delivered,
+    /// Another one follows.
+    Retry,
+    /// The last one.
+    Dead,
+}
+
+impl AttemptOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Delivered, Self::Retry, Self::Dead];
+
+    /// The stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The outcome called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
+/// A message to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMessage {
+    /// The channel.
+    pub channel: String,
+    /// Its place among the messages of its alert to its channel.
+    pub seq: i64,
+    /// What is said; its id is the message's.
+    pub notification: Notification,
+    /// Whether it can be sent at all.
+    pub sendable: Sendable,
+}
+
+/// Whether a new message can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sendable {
+    /// At once.
+    Now,
+    /// Never: its channel is off, for want of this secret. It is written down as dead, so that the log shows it.
+    ChannelOff {
+        /// The binding's name.
+        secret: String,
+    },
+}
+
+/// The id of the message that tells `channel` of `reason` in the episode of `alert` that began at `episode`.
+pub fn id(alert: &str, episode: UnixMs, channel: &str, reason: NotifyReason) -> String {
+    ids::derived(ids::prefix::MESSAGE, &[alert, &episode.0.to_string(), channel, reason.as_str()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_and_outcomes_survive_the_round_trip() {
+        for state in MessageState::ALL {
+            assert_eq!(MessageState::from_str(state.as_str()), Some(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        for outcome in AttemptOutcome::ALL {
+            assert_eq!(AttemptOutcome::from_str(outcome.as_str()), Some(outcome));
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
+    }
+
+    #[test]
+    fn an_id_names_alert_episode_channel_and_reason_and_nothing_else() {
+        let one = id("alr_1", UnixMs(5), "slack", NotifyReason::First);
+        assert_eq!(one, id("alr_1", UnixMs(5), "slack", NotifyReason::First));
+        assert_eq!(one, "msg_61d0be04a6d7cb0abf3f");
+        for other in [
+            id("alr_2", UnixMs(5), "slack", NotifyReason::First),
+            id("alr_1", UnixMs(6), "slack", NotifyReason::First),
+            id("alr_1", UnixMs(5), "email", NotifyReason::First),
+            id("alr_1", UnixMs(5), "slack", NotifyReason::Resolved),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The tables `alerts` and `tick`.
+//!
+//! Invariant: a change of an alert is a compare-and-swap on its version, so of two ticks that decided from the same state
+//! one is applied and the other is not; what depends on a change asks for its version and digest (`outbox`).
+
+use serde::Deserialize;
+
+use super::{Param, Statement, StatementResult};
+use crate::alert::incident::{AlertState, Phase};
+use crate::ids;
+use crate::ports::DbError;
+use crate::time::UnixMs;
+
+/// Rows of one JSON parameter: 200 of at most ~3 KB stay far below D1's 2 MB a value.
+pub const ROWS_PER_STATEMENT: usize = 200;
+
+/// Reads every alert.
+pub fn all() -> Statement {
+    Statement::new("SELECT body FROM alerts ORDER BY id", [])
+}
+
+/// The alerts [`all`] found.
+pub fn states(result: StatementResult) -> Result<Vec<AlertState>, DbError> {
+    #[derive(Deserialize)]
+    struct Row {
+        body: String,
+    }
+    let shape = |error: serde_json::Error| DbError::Shape { table: "alerts", message: error.to_string() };
+    result.decode::<Row>("alerts")?.into_iter().map(|row| serde_json::from_str(&row.body).map_err(shape)).collect()
+}
+
+/// A state as stored, and the digest that tells whose write it is.
+pub fn body_and_digest(state: &AlertState) -> (String, String) {
+    let body = serde_json::to_string(state).unwrap_or_default();
+    let digest = format!("{:016x}", ids::hash64(body.as_bytes()));
+    (body, digest)
+}
+
+/// Stores `states`, each only if the stored version is the one before its own. Answers the ids that were stored.
+pub fn swap(states: &[&AlertState]) -> Vec<Statement> {
+    states
+        .chunks(ROWS_PER_STATEMENT)
+        .map(|chunk| {
+            let rows: Vec<_> = chunk
+                .iter()
+                .map(|state| {
+                    let (body, digest) = body_and_digest(state);
+                    (&state.subject.id, &state.subject.rule, state.phase.as_str(), state.version, digest, body)
+                })
+                .collect();
+            Statement::new(
+                "INSERT INTO alerts (id, rule, phase, version, digest, body)
+                 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+                        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+                 FROM json_each(?1) WHERE true
+                 ON CONFLICT (id) DO UPDATE SET rule = excluded.rule, phase = excluded.phase, version = excluded.version,
+                   digest = excluded.digest, body = excluded.body
+                 WHERE alerts.version = excluded.version - 1
+                 RETURNING id",
+                [Param::Text(serde_json::to_string(&rows).unwrap_or_default())],
+            )
+        })
+        .collect()
+}
+
+/// Counts the alerts that are pending or firing.
+pub fn counts() -> Statement {
+    Statement::new("SELECT phase, count(*) AS n FROM alerts WHERE phase IN ('pending', 'firing') GROUP BY phase", [])
+}
+
+/// Firing and pending, as [`counts`] found them.
+pub fn firing_and_pending(result: StatementResult) -> Result<(u64, u64), DbError> {
+    #[derive(Deserialize)]
+    struct Row {
+        phase: Phase,
+        n: u64,
+    }
+    let rows = result.decode::<Row>("alerts")?;
+    let count = |phase: Phase| rows.iter().find(|row| row.phase == phase).map_or(0, |row| row.n);
+    Ok((count(Phase::Firing), count(Phase::Pending)))
+}
+
+/// Reads the newest tick.
+pub fn last_tick() -> Statement {
+    Statement::new("SELECT at, report FROM tick WHERE id = 1", [])
+}
+
+/// The newest tick that was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LastTick {
+    /// Its `now`.
+    pub at: UnixMs,
+    /// Its report, JSON.
+    pub report: String,
+}
+
+/// What [`last_tick`] found; `None` before the first.
+pub fn newest_tick(result: StatementResult) -> Result<Option<LastTick>, DbError> {
+    Ok(result.decode::<LastTick>("tick")?.into_iter().next())
+}
+
+/// Remembers the tick at `at`, unless a newer one was.
+pub fn remember_tick(at: UnixMs, report: &str) -> Statement {
+    Statement::new(
+        "INSERT INTO tick (id, at, report) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET at = excluded.at, report = excluded.report WHERE tick.at < excluded.at",
+        [Param::Int(at.0), report.into()],
+    )
+}

@@ -1,0 +1,303 @@
+//! The tables `outbox`, `attempts` and `channels`.
+//!
+//! Invariants: a message of an alert to a channel is claimed only when every earlier one of the pair is closed, so the last thing
+//! a person hears is the last thing that happened. The attempt number is the fence: an answer is recorded on the row only
+//! while that attempt holds the lease, except that "delivered" always counts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Param, Statement, StatementResult, alerts};
+use crate::alert::incident::AlertState;
+use crate::outbox::message::{AttemptOutcome, MessageState, NewMessage, Sendable};
+use crate::ports::DbError;
+use crate::time::UnixMs;
+
+/// Rows of one JSON parameter: 200 of at most ~4 KB stay far below D1's 2 MB a value.
+const ROWS_PER_STATEMENT: usize = 200;
+
+type NewRow<'a> = (&'a str, &'a str, i64, &'a str, &'a str, &'a str, String, i64, Option<String>, i64, String);
+
+fn new_row(message: &NewMessage, now: UnixMs, guard: (i64, String)) -> NewRow<'_> {
+    let notification = &message.notification;
+    let (state, detail) = match &message.sendable {
+        Sendable::Now => (MessageState::Due, None),
+        Sendable::ChannelOff { secret } => (MessageState::Dead, Some(format!("channel_off: the secret {secret} is not set"))),
+    };
+    let text = serde_json::to_string(notification).unwrap_or_default();
+    let reason = notification.reason.as_str();
+    (&notification.id, &notification.alert, message.seq, &message.channel, reason, state.as_str(), text, now.0, detail, guard.0, guard.1)
+}
+
+macro_rules! insert_into_outbox {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO outbox (id, alert, seq, channel, reason, state, notification, created_at, due_at, attempts, closed_at, detail)
+             SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]'), json_extract(j.value, '$[3]'),
+                    json_extract(j.value, '$[4]'), json_extract(j.value, '$[5]'), json_extract(j.value, '$[6]'), json_extract(j.value, '$[7]'),
+                    json_extract(j.value, '$[7]'), 0,
+                    CASE WHEN json_extract(j.value, '$[5]') = 'dead' THEN json_extract(j.value, '$[7]') END, json_extract(j.value, '$[8]')
+             FROM json_each(?1) j WHERE ",
+            $condition,
+            " ON CONFLICT (id) DO NOTHING"
+        )
+    };
+}
+
+/// Writes messages, each only if the alert stands exactly as its change left it.
+pub fn insert_for_changes(messages: &[(&AlertState, &NewMessage)], now: UnixMs) -> Vec<Statement> {
+    insert(
+        messages,
+        insert_into_outbox!(
+            "EXISTS (SELECT 1 FROM alerts a WHERE a.id = json_extract(j.value, '$[1]') AND a.version = json_extract(j.value, '$[9]')
+                 AND a.digest = json_extract(j.value, '$[10]'))"
+        ),
+        |(state, message)| new_row(message, now, (state.version, alerts::body_and_digest(state).1)),
+    )
+}
+
+/// Writes messages that tell of no alert: tests.
+pub fn insert_free(messages: &[NewMessage], now: UnixMs) -> Vec<Statement> {
+    insert(messages, insert_into_outbox!("true"), |message| new_row(message, now, (0, String::new())))
+}
+
+fn insert<'a, T>(messages: &'a [T], sql: &'static str, row: impl Fn(&'a T) -> NewRow<'a>) -> Vec<Statement> {
+    let statement = |chunk: &'a [T]| {
+        let rows: Vec<NewRow<'a>> = chunk.iter().map(&row).collect();
+        Statement::new(sql, [Param::Text(serde_json::to_string(&rows).unwrap_or_default())])
+    };
+    messages.chunks(ROWS_PER_STATEMENT).map(statement).collect()
+}
+
+/// A message that was claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Claimed {
+    /// The message.
+    pub id: String,
+    /// Its channel.
+    pub channel: String,
+    /// The number of this attempt, from 1: the fence.
+    pub attempts: u32,
+    /// When it was written.
+    pub created_at: UnixMs,
+    /// What is said, JSON.
+    pub notification: String,
+}
+
+macro_rules! unblocked {
+    () => {
+        "o.state IN ('due', 'leased') AND NOT EXISTS (
+           SELECT 1 FROM outbox e WHERE e.state IN ('due', 'leased') AND e.alert = o.alert AND e.channel = o.channel AND e.seq < o.seq)"
+    };
+}
+
+/// Claims at `now`, until `lease_until`, the longest-due message of each channel, `paused` ones left out, and begins an attempt for
+/// each. The first result holds what was claimed.
+pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2] {
+    let claim = Statement::new(
+        concat!(
+            "UPDATE outbox SET state = 'leased', due_at = ?2, attempts = attempts + 1 WHERE id IN (
+               SELECT id FROM (
+                 SELECT o.id, row_number() OVER (PARTITION BY o.channel ORDER BY o.due_at, o.created_at, o.id) AS place
+                 FROM outbox o WHERE o.due_at <= ?1 AND o.channel NOT IN (SELECT value FROM json_each(?3)) AND ",
+            unblocked!(),
+            ") WHERE place = 1)
+             RETURNING id, channel, attempts, created_at, notification"
+        ),
+        [Param::Int(now.0), Param::Int(lease_until.0), Param::Text(serde_json::to_string(paused).unwrap_or_default())],
+    );
+    let begin = Statement::new(
+        "INSERT INTO attempts (message, attempt, at, outcome)
+         SELECT id, attempts, ?1, 'unknown' FROM outbox WHERE state = 'leased' AND due_at = ?2 ON CONFLICT DO NOTHING",
+        [Param::Int(now.0), Param::Int(lease_until.0)],
+    );
+    [claim, begin]
+}
+
+/// When each channel's next message is due.
+pub fn next_due() -> Statement {
+    Statement::new(concat!("SELECT o.channel, min(o.due_at) AS due_at FROM outbox o WHERE ", unblocked!(), " GROUP BY o.channel"), [])
+}
+
+/// A channel and when its next message is due.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NextDue {
+    /// The channel.
+    pub channel: String,
+    /// Unix milliseconds.
+    pub due_at: UnixMs,
+}
+
+/// The end of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended<'a> {
+    /// The message.
+    pub id: &'a str,
+    /// Its channel.
+    pub channel: &'a str,
+    /// The attempt that ended.
+    pub attempt: u32,
+    /// What became of it.
+    pub outcome: AttemptOutcome,
+    /// The peer's status, if it answered.
+    pub status: Option<u16>,
+    /// Why, without secrets.
+    pub detail: &'a str,
+    /// When it ended.
+    pub at: UnixMs,
+    /// When it is tried again, if it is.
+    pub retry_at: UnixMs,
+}
+
+/// Records the end of an attempt. Running it twice changes nothing more.
+pub fn record(ended: &Ended<'_>) -> Vec<Statement> {
+    let attempt = Statement::new(
+        "UPDATE attempts SET outcome = ?3, status = ?4, detail = ?5 WHERE message = ?1 AND attempt = ?2",
+        [
+            ended.id.into(),
+            Param::Int(ended.attempt.into()),
+            ended.outcome.as_str().into(),
+            ended.status.map(i64::from).into(),
+            ended.detail.into(),
+        ],
+    );
+    let (id, number, at) = (Param::from(ended.id), Param::Int(ended.attempt.into()), Param::Int(ended.at.0));
+    let (channel, detail) = (Param::from(ended.channel), Param::from(ended.detail));
+    let (row, health) = match ended.outcome {
+        AttemptOutcome::Delivered => (
+            Statement::new(
+                "UPDATE outbox SET state = 'delivered', closed_at = ?2, detail = ?3 WHERE id = ?1 AND state <> 'delivered'",
+                [id, at.clone(), detail.clone()],
+            ),
+            Statement::new(
+                "INSERT INTO channels (id, delivered_at, detail) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET delivered_at = max(coalesce(delivered_at, 0), ?2), failing_since = NULL, dead_at = NULL, detail = ?3",
+                [channel, at, detail],
+            ),
+        ),
+        AttemptOutcome::Dead => (
+            Statement::new(
+                "UPDATE outbox SET state = 'dead', closed_at = ?3, detail = ?4 WHERE id = ?1 AND attempts = ?2 AND state = 'leased'",
+                [id, number, at.clone(), detail.clone()],
+            ),
+            Statement::new(
+                "INSERT INTO channels (id, failing_since, dead_at, detail) VALUES (?1, ?2, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET failing_since = coalesce(failing_since, ?2), dead_at = ?2, detail = ?3",
+                [channel, at, detail],
+            ),
+        ),
+        AttemptOutcome::Retry | AttemptOutcome::Unknown => (
+            Statement::new(
+                "UPDATE outbox SET state = 'due', due_at = ?3, detail = ?4 WHERE id = ?1 AND attempts = ?2 AND state = 'leased'",
+                [id, number, Param::Int(ended.retry_at.0), detail.clone()],
+            ),
+            Statement::new(
+                "INSERT INTO channels (id, failing_since, detail) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET failing_since = coalesce(failing_since, ?2), detail = ?3",
+                [channel, at, detail],
+            ),
+        ),
+    };
+    vec![attempt, row, health]
+}
+
+/// How each channel fares.
+pub fn channels() -> Statement {
+    Statement::new("SELECT id, delivered_at, failing_since, dead_at, detail FROM channels ORDER BY id", [])
+}
+
+/// How a channel fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelHealth {
+    /// The channel.
+    pub id: String,
+    /// Its newest delivery.
+    pub delivered_at: Option<UnixMs>,
+    /// Its first failure since then.
+    pub failing_since: Option<UnixMs>,
+    /// The newest message given up since then.
+    pub dead_at: Option<UnixMs>,
+    /// What the peer said last.
+    pub detail: Option<String>,
+}
+
+/// Audits the outbox at `now`: all open messages, and those that are overdue by more than five minutes and wait for no other.
+pub fn audit(now: UnixMs) -> Statement {
+    Statement::new(
+        concat!(
+            "SELECT (SELECT count(*) FROM outbox WHERE state IN ('due', 'leased')) AS open, count(*) AS overdue
+             FROM outbox o WHERE o.due_at < ?1 - 300000 AND ",
+            unblocked!()
+        ),
+        [Param::Int(now.0)],
+    )
+}
+
+/// What [`audit`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Audit {
+    /// Messages not closed yet.
+    pub open: u64,
+    /// Those overdue by more than five minutes: nobody works on them.
+    pub overdue: u64,
+}
+
+/// Reads one message and its attempts: two statements.
+pub fn delivery(id: &str) -> [Statement; 2] {
+    [
+        Statement::new(
+            "SELECT id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, detail, notification FROM outbox WHERE id = ?1",
+            [id.into()],
+        ),
+        Statement::new("SELECT attempt, at, outcome, status, detail FROM attempts WHERE message = ?1 ORDER BY attempt", [id.into()]),
+    ]
+}
+
+/// One message, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct MessageRow {
+    /// The message.
+    pub id: String,
+    /// Its alert.
+    pub alert: String,
+    /// Its channel.
+    pub channel: String,
+    /// Why it is sent.
+    pub reason: String,
+    /// Where it stands.
+    pub state: MessageState,
+    /// When it was written.
+    pub created_at: UnixMs,
+    /// When it is due, or its lease ends.
+    pub due_at: UnixMs,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it was closed.
+    pub closed_at: Option<UnixMs>,
+    /// Why it stands where it stands.
+    pub detail: Option<String>,
+    /// What is said, JSON.
+    pub notification: String,
+}
+
+/// One attempt, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRow {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub at: UnixMs,
+    /// What became of it.
+    pub outcome: AttemptOutcome,
+    /// The peer's status, if it answered.
+    pub status: Option<u16>,
+    /// Why, without secrets.
+    pub detail: Option<String>,
+}
+
+/// The message and its attempts that [`delivery`] found; `None` if there is no such message.
+pub fn found_delivery(results: Vec<StatementResult>) -> Result<Option<(MessageRow, Vec<AttemptRow>)>, DbError> {
+    let mut results = results.into_iter();
+    let message = results.next().unwrap_or_default().decode::<MessageRow>("outbox")?.into_iter().next();
+    let attempts = results.next().unwrap_or_default().decode::<AttemptRow>("attempts")?;
+    Ok(message.map(|message| (message, attempts)))
+}

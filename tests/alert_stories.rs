@@ -1,0 +1,350 @@
+//! Stories of alerts, from traffic to what people read: the real SQL, scripted peers, a clock the story moves.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use parapet::alert::observe::Coverage;
+use parapet::alert::tick::TickOutcome;
+use parapet::channel::Addresses;
+use parapet::config::alerting::{Bound, Route, Severity, Via, When};
+use world::{DbFault, EMAIL, Mood, SLACK, World, at_s, error_rate, slack_channel, switch};
+
+fn triples(of: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    of.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect()
+}
+
+fn burst() -> World {
+    let mut world = World::with_rules(vec![error_rate()]);
+    world.traffic(at_s(-900), at_s(0), 100, 0);
+    world.traffic(at_s(0), at_s(600), 90, 10);
+    world.traffic(at_s(600), at_s(1_800), 100, 0);
+    world
+}
+
+#[test]
+fn a_5xx_burst_makes_exactly_one_message_on_each_channel_and_recovery_one_resolved_each() {
+    let mut world = burst();
+    world.run(at_s(-300), at_s(1_800));
+    for peer in [SLACK, EMAIL] {
+        let titles = world.http.titles(peer);
+        assert_eq!(titles.len(), 2, "{titles:?}");
+        assert!(titles[0].contains("FIRING critical · API error rate") && titles[0].contains("> 2 %"), "{titles:?}");
+        assert!(titles[1].contains("RESOLVED critical · API error rate after"), "{titles:?}");
+    }
+    assert!(world.all_closed());
+}
+
+#[test]
+fn a_burst_shorter_than_for_tells_nobody() {
+    let mut world = World::with_rules(vec![error_rate()]);
+    world.config.alerting.rules[0].for_ms = 900_000;
+    world.traffic(at_s(-900), at_s(0), 100, 0);
+    world.traffic(at_s(0), at_s(60), 90, 10);
+    world.traffic(at_s(60), at_s(1_800), 100, 0);
+    world.run(at_s(-300), at_s(1_800));
+    assert!(world.http.heard.borrow().is_empty());
+}
+
+#[test]
+fn running_the_same_tick_again_changes_nothing_and_an_older_one_is_harmless() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    assert_eq!(world.tick(at_s(0)).messages, 2);
+    let before = world.db.query("SELECT * FROM outbox, alerts");
+    assert_eq!(world.tick(at_s(0)).outcome, TickOutcome::AlreadyDone { last: at_s(0) });
+    world.set("s-one", 0.0, at_s(-60));
+    assert_eq!(world.tick(at_s(-60)).outcome, TickOutcome::AlreadyDone { last: at_s(0) });
+    assert_eq!(world.db.query("SELECT * FROM outbox, alerts"), before);
+}
+
+#[test]
+fn a_slack_that_is_busy_is_asked_again_after_the_time_it_named() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.next_moods(SLACK, [Mood::Busy(30)]);
+    world.run(at_s(0), at_s(59));
+    assert_eq!(world.http.arrivals_at(SLACK), [at_s(0), at_s(30)]);
+    let (_, attempts) = world.delivery(&world.ids("slack")[0]);
+    assert_eq!(
+        attempts.iter().map(|attempt| (attempt.outcome.as_str(), attempt.status)).collect::<Vec<_>>(),
+        [("retry", Some(429)), ("delivered", Some(200))]
+    );
+}
+
+#[test]
+fn faults_of_a_peer_delay_a_message_and_never_lose_or_double_it() {
+    for (moods, heard) in [
+        (vec![Mood::Breaks, Mood::Breaks], 1),
+        (vec![Mood::TimesOut], 1),
+        (vec![Mood::Unreachable, Mood::Breaks, Mood::Busy(1)], 1),
+        // The peer took it and its answer was lost: the only way to hear it twice.
+        (vec![Mood::TakesThenCloses], 2),
+        (vec![Mood::TakesThenTimesOut], 2),
+    ] {
+        let mut world = World::with_rules(vec![switch("s-one")]);
+        world.set("s-one", 1.0, at_s(-5));
+        world.http.next_moods(SLACK, moods.clone());
+        world.run(at_s(0), at_s(300));
+        assert_eq!(world.http.titles(SLACK).len(), heard, "{moods:?}");
+        assert_eq!(world.http.titles(EMAIL).len(), 1);
+        assert!(world.all_closed());
+    }
+}
+
+#[test]
+fn a_provider_with_idempotency_keys_sends_one_email_even_when_its_answer_is_lost() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.next_moods(EMAIL, [Mood::TakesThenCloses, Mood::TakesThenTimesOut]);
+    world.run(at_s(0), at_s(300));
+    assert_eq!(world.http.titles(EMAIL).len(), 1);
+}
+
+#[test]
+fn a_resolved_notice_waits_for_the_firing_one_and_is_retried_like_it() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.set("s-one", 0.0, at_s(55));
+    world.http.next_moods(SLACK, vec![Mood::Breaks; 6]);
+    world.run(at_s(0), at_s(1_200));
+    let titles = world.http.titles(SLACK);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].contains("FIRING") && titles[1].contains("RESOLVED"), "{titles:?}");
+}
+
+#[test]
+fn a_dead_channel_is_told_by_another_one_at_once_and_its_recovery_too() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.next_moods(SLACK, [Mood::Gone]);
+    world.run(at_s(0), at_s(59));
+    assert!(world.http.titles(SLACK).is_empty());
+    let titles = world.http.titles(EMAIL);
+    assert!(titles.iter().any(|title| title.contains("Notifications do not reach slack")), "{titles:?}");
+    assert_eq!(titles.len(), 2);
+    // Somebody mends the webhook; the next message goes through, and the alert about the channel is over.
+    world.set("s-two", 1.0, at_s(100));
+    world.run(at_s(120), at_s(300));
+    assert_eq!(world.http.titles(SLACK).len(), 1);
+    let titles = world.http.titles(EMAIL);
+    assert!(titles.iter().any(|title| title.contains("RESOLVED critical · Notifications do not reach slack")), "{titles:?}");
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_is_the_end_of_a_message() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.next_moods(SLACK, [Mood::Moves]);
+    world.run(at_s(0), at_s(59));
+    let (message, attempts) = world.delivery(&world.ids("slack")[0]);
+    assert_eq!(message.state.as_str(), "dead");
+    assert_eq!(attempts[0].detail.as_deref(), Some("answered 307: redirects are not followed"));
+}
+
+#[test]
+fn a_channel_that_takes_nothing_for_ten_minutes_is_told_by_another_one_while_its_messages_are_kept() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.usual_mood(SLACK, Mood::Breaks);
+    world.run(at_s(0), at_s(900));
+    assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach slack")));
+    assert!(world.messages().contains(&("slack".into(), "first".into(), "due".into())));
+    world.http.heal();
+    world.run(at_s(960), at_s(3_600));
+    assert_eq!(world.http.titles(SLACK).len(), 1);
+    assert!(world.all_closed());
+}
+
+#[test]
+fn after_a_day_of_refusals_a_message_is_given_up_and_never_before() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.usual_mood(SLACK, Mood::TimesOut);
+    world.run(at_s(0), at_s(86_000));
+    assert_eq!(world.delivery(&world.ids("slack")[0]).0.state.as_str(), "due");
+    world.run(at_s(86_040), at_s(88_000));
+    let (message, attempts) = world.delivery(&world.ids("slack")[0]);
+    assert_eq!(message.state.as_str(), "dead");
+    assert!(message.detail.unwrap().starts_with("given up after a day: no answer within"));
+    assert!((80..130).contains(&attempts.len()), "{}", attempts.len());
+}
+
+#[test]
+fn blindness_neither_resolves_nor_stays_silent() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    world.live.coverage = Coverage::Missing(vec![1]);
+    world.set("s-one", 0.0, at_s(50));
+    assert!(!world.tick(at_s(60)).is_clean());
+    world.run(at_s(120), at_s(299));
+    let titles = world.http.titles(SLACK);
+    assert_eq!(titles.len(), 2, "one for all rules, none resolved: {titles:?}");
+    assert!(titles[1].contains("Parapet cannot see the site"));
+    world.live.coverage = Coverage::Whole;
+    world.set("s-one", 0.0, at_s(350));
+    world.run(at_s(360), at_s(420));
+    let titles = world.http.titles(SLACK);
+    assert_eq!(titles.iter().filter(|title| title.contains("RESOLVED")).count(), 2, "{titles:?}");
+}
+
+#[test]
+fn a_broken_rule_raises_its_own_alert_and_stops_no_other() {
+    let mut broken = switch("s-broken");
+    if let When::Threshold { bound, .. } = &mut broken.when {
+        *bound = Bound::OfTarget { target: "nobody-knows".into(), share: 0.8 };
+    }
+    let mut world = World::with_rules(vec![broken, switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    let titles = world.http.titles(SLACK);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles.iter().any(|title| title.contains("FIRING warning · Rule s-broken cannot be evaluated")));
+    assert!(titles.iter().any(|title| title.contains("FIRING critical · Switch s-one")));
+}
+
+#[test]
+fn a_rule_that_is_taken_away_while_it_fires_says_so() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    world.config.alerting.rules.clear();
+    world.run(at_s(60), at_s(180));
+    assert_eq!(
+        world.messages(),
+        triples(&[
+            ("email", "first", "delivered"),
+            ("slack", "first", "delivered"),
+            ("email", "rule_removed", "delivered"),
+            ("slack", "rule_removed", "delivered"),
+        ])
+    );
+}
+
+#[test]
+fn a_channel_without_its_secret_is_off_named_and_never_silent() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.addresses = Addresses::resolve(&world.config.alerting, |name| world::secret(name).filter(|_| name != "SLACK_ALERTS_WEBHOOK"));
+    assert_eq!(world.addresses.warnings(), ["channel slack is off: the secret SLACK_ALERTS_WEBHOOK is not set"]);
+    // Only Slack is asked for: the alert goes out by e-mail all the same, and the log shows what did not.
+    world.config.alerting.routes[0].channels = vec!["slack".into()];
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    assert_eq!(world.messages(), triples(&[("email", "first", "delivered"), ("slack", "first", "dead")]));
+    let (message, _) = world.delivery(&world.ids("slack")[0]);
+    assert_eq!(message.detail.as_deref(), Some("channel_off: the secret SLACK_ALERTS_WEBHOOK is not set"));
+}
+
+#[test]
+fn a_burst_of_alerts_reaches_slack_one_a_second_and_email_does_not_wait_for_it() {
+    let ids: Vec<String> = (0..10).map(|n| format!("s-{n}")).collect();
+    let mut world = World::with_rules(ids.iter().map(|id| switch(id)).collect());
+    for id in &ids {
+        world.set(id, 1.0, at_s(-5));
+    }
+    world.run(at_s(0), at_s(59));
+    let arrivals = world.http.arrivals_at(SLACK);
+    assert_eq!(arrivals.len(), 10);
+    assert!(arrivals.windows(2).all(|pair| pair[1].since(pair[0]) >= 1_000), "{arrivals:?}");
+    assert!(world.http.arrivals_at(EMAIL).last().unwrap().since(at_s(0)) <= 5_000);
+}
+
+#[test]
+fn two_ticks_at_once_have_the_effect_of_one() {
+    use parapet::alert::tick::tick;
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.set("s-two", 1.0, at_s(-5));
+    // Every order of the awaits of two ticks, at the same moment and at two.
+    for order in 0..256_usize {
+        for second in [at_s(0), at_s(35)] {
+            let world = world.reborn();
+            let turns: Vec<usize> = (0..8).map(|bit| order >> bit & 1).collect();
+            let one = async { drop(tick(at_s(0), &world.config, &world.addresses, &world.db, &world.seen()).await) };
+            let two = async { drop(tick(second, &world.config, &world.addresses, &world.db, &world.seen()).await) };
+            world::interleave(vec![Box::pin(one), Box::pin(two)], &turns, None);
+            assert_eq!(world.messages().len(), 4, "order {order:b}: {:?}", world.messages());
+        }
+    }
+}
+
+#[test]
+fn a_database_that_refuses_a_tick_changes_nothing_and_one_that_loses_its_answer_changes_it_once() {
+    for fault in [DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter] {
+        let mut world = World::with_rules(vec![switch("s-one")]);
+        world.set("s-one", 1.0, at_s(-5));
+        // The second batch of a tick is its write.
+        world.db.fail_next([DbFault::None, fault]);
+        assert!(matches!(world.tick(at_s(0)).outcome, TickOutcome::Failed { .. }));
+        assert_eq!(world.messages().len(), if fault == DbFault::LoseAfter { 2 } else { 0 });
+        world.set("s-one", 1.0, at_s(5));
+        world.run(at_s(10), at_s(69));
+        assert_eq!(world.http.titles(SLACK).len(), 1);
+        assert_eq!(world.http.titles(EMAIL).len(), 1);
+    }
+}
+
+#[test]
+fn an_answer_the_database_did_not_take_down_is_not_forgotten_and_the_message_not_sent_again() {
+    for fault in [DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter] {
+        let mut world = World::with_rules(vec![switch("s-one")]);
+        world.set("s-one", 1.0, at_s(-5));
+        world.tick(at_s(0));
+        // Claim works; both records, and the next three tries to write them, do not.
+        world.db.fail_next([DbFault::None, fault, fault, fault, fault, fault]);
+        assert!(world.deliver(at_s(0)).problem.is_some());
+        assert!(world.courier.has_unrecorded());
+        for second in 0..100 {
+            world.deliver(at_s(5 + second * 5));
+        }
+        assert!(!world.courier.has_unrecorded());
+        assert_eq!(world.http.titles(SLACK).len(), 1, "{fault:?}");
+        assert!(world.all_closed());
+    }
+}
+
+#[test]
+fn a_crash_between_the_batch_and_the_send_costs_at_most_the_lease() {
+    use parapet::outbox::deliver::{Courier, LEASE_MS, round};
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.tick(at_s(0));
+    let mut courier = Courier::default();
+    let doomed = async {
+        round(at_s(0), &world.config.alerting.channels, &world.addresses, &world.db, &world.http, &mut courier).await;
+    };
+    // Two awaits into the claim: it is written, nothing is sent.
+    world::interleave(vec![Box::pin(doomed)], &[], Some(2));
+    assert!(world.http.arrivals.borrow().is_empty());
+    assert_eq!(world.messages(), triples(&[("email", "first", "leased"), ("slack", "first", "leased")]));
+    assert!(world.deliver(at_s(1)).sent.is_empty());
+    assert_eq!(world.deliver(at_s(0).plus(LEASE_MS)).sent.len(), 2);
+    let (_, attempts) = world.delivery(&world.ids("slack")[0]);
+    assert_eq!(attempts.iter().map(|attempt| attempt.outcome.as_str()).collect::<Vec<_>>(), ["unknown", "delivered"]);
+}
+
+#[test]
+fn routes_pick_channels_by_labels_and_go_on_where_they_say_so() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    let mut security = slack_channel("security");
+    security.via = Via::Slack { secret: "SLACK_SECURITY_WEBHOOK".into() };
+    world.config.alerting.channels.push(security);
+    world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
+    world.config.alerting.rules[0].severity = Severity::Warning;
+    let route = |matchers: &[(&str, &str)], channel: &str, goes_on| Route {
+        matchers: matchers.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        channels: vec![channel.into()],
+        r#continue: goes_on,
+    };
+    world.config.alerting.routes = vec![
+        route(&[("severity", "critical")], "email", false),
+        route(&[("rule", "s-one"), ("severity", "warning")], "security", true),
+        route(&[], "slack", false),
+        route(&[], "email", false),
+    ];
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    assert_eq!(world.messages(), triples(&[("security", "first", "delivered"), ("slack", "first", "delivered")]));
+}

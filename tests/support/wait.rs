@@ -1,0 +1,18 @@
+//! Waiting for something to become true, bounded: the one place that looks again after a pause.
+
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The first `Some` of `look`; `what` names what did not come within `seconds`.
+pub fn until<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs the test machine's clock")]
+    let (began, bound) = (Instant::now(), Duration::from_secs(seconds));
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < bound, "waited {seconds} s for {what}");
+        std::thread::sleep(PAUSE);
+    }
+}

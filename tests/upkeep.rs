@@ -1,0 +1,102 @@
+//! Rolling up and dropping: coarse rows are what the finer ones say, however often it is done and whatever comes late.
+
+#[path = "support/world.rs"]
+mod world;
+
+use parapet::config::infrastructure::Retention;
+use parapet::ports::Db;
+use parapet::storage::series::{Slice, write_minutes};
+use parapet::telemetry::cell::Cell;
+use parapet::telemetry::series::{Kind, SeriesKey};
+use parapet::time::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
+use parapet::upkeep;
+use proptest::prelude::*;
+use world::{NOON, Sqlite, block_on};
+
+const RETENTION: Retention = Retention { minute_days: 7, hour_days: 90, day_days: 730 };
+
+fn latency(route: u32) -> SeriesKey {
+    SeriesKey::new(Kind::Distribution, "latency_seconds", vec![("route".into(), format!("/{route}"))])
+}
+
+fn minute(db: &Sqlite, t: UnixMs, series: u32, value: f64) {
+    let cells = (0..series).map(|n| (latency(n), Cell::single(Kind::Distribution, value, t.0))).collect();
+    block_on(db.batch(write_minutes(0, &[Slice { t, cells }]))).unwrap();
+}
+
+fn upkeep(db: &Sqlite, now: UnixMs) -> upkeep::Upkeep {
+    block_on(upkeep::run(now, &RETENTION, db)).unwrap()
+}
+
+fn rows(db: &Sqlite, sql: &'static str) -> Vec<serde_json::Value> {
+    db.query(sql)
+}
+
+#[test]
+fn an_hour_is_rolled_up_once_it_has_settled_and_a_day_after_it() {
+    let db = Sqlite::migrated();
+    for n in 0..60 {
+        minute(&db, NOON.plus(n * MINUTE_MS), 100, 0.25);
+    }
+    assert_eq!(upkeep(&db, NOON.plus(HOUR_MS)).rolled_up, 0, "not before it has settled");
+    assert_eq!(upkeep(&db, NOON.plus(HOUR_MS + 5 * MINUTE_MS)).rows_written, 100);
+    assert_eq!(upkeep(&db, NOON.plus(HOUR_MS + 6 * MINUTE_MS)).rolled_up, 0, "and only once");
+    assert_eq!(
+        rows(&db, "SELECT COUNT(*) AS n, MIN(value) AS low, MAX(value) AS high FROM hour"),
+        [serde_json::json!({"n": 100, "low": 15.0, "high": 15.0})]
+    );
+    assert_eq!(upkeep(&db, NOON.floor(DAY_MS).plus(DAY_MS + 5 * MINUTE_MS)).rows_written, 100);
+    assert_eq!(rows(&db, "SELECT COUNT(*) AS n, SUM(value) AS total FROM day"), [serde_json::json!({"n": 100, "total": 1500.0})]);
+}
+
+#[test]
+fn a_late_minute_rolls_its_hour_up_again_from_the_whole() {
+    let db = Sqlite::migrated();
+    minute(&db, NOON, 1, 1.0);
+    let later = NOON.plus(HOUR_MS + 5 * MINUTE_MS);
+    upkeep(&db, later);
+    minute(&db, NOON.plus(MINUTE_MS), 1, 2.0);
+    assert_eq!(upkeep(&db, later).rolled_up, 1);
+    assert_eq!(rows(&db, "SELECT value FROM hour"), [serde_json::json!({"value": 3.0})]);
+}
+
+#[test]
+fn what_is_past_its_retention_goes_a_chunk_at_a_time() {
+    let db = Sqlite::migrated();
+    for n in 0..50 {
+        minute(&db, NOON.plus(n * MINUTE_MS), 100, 1.0);
+    }
+    let much_later = NOON.plus(8 * DAY_MS);
+    let dropped: Vec<u64> = (0..4).map(|_| upkeep(&db, much_later).rows_dropped).collect();
+    assert_eq!(dropped, [2_000, 2_000, 1_000, 0]);
+    assert_eq!(rows(&db, "SELECT COUNT(*) AS n FROM hour"), [serde_json::json!({"n": 100})], "the hour was rolled up first");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_day_is_exactly_its_minutes_whatever_the_order_of_writing_and_rolling(
+        minutes in prop::collection::vec((0_i64..1_440, 1_u32..4, 0.01_f64..10.0), 1..30),
+        rolls in prop::collection::vec(0_i64..30, 0..30),
+    ) {
+        let db = Sqlite::migrated();
+        let start = NOON.floor(DAY_MS);
+        let mut truth: std::collections::BTreeMap<(i64, u32), f64> = std::collections::BTreeMap::new();
+        for (at, (n, series, value)) in minutes.iter().enumerate() {
+            minute(&db, start.plus(n * MINUTE_MS), *series, *value);
+            (0..*series).for_each(|one| { truth.insert((*n, one), (value * 1e6).round() / 1e6); });
+            if let Some(hour) = rolls.get(at) {
+                upkeep(&db, start.plus(hour * HOUR_MS));
+            }
+        }
+        let end = start.plus(DAY_MS + HOUR_MS);
+        (0..26).for_each(|_| { upkeep(&db, end); });
+        let sum = |sql| rows(&db, sql)[0]["n"].as_f64().unwrap();
+        let expected: f64 = truth.values().sum();
+        prop_assert!((sum("SELECT SUM(value) AS n FROM minute") - expected).abs() < 1e-3);
+        prop_assert!((sum("SELECT SUM(value) AS n FROM hour") - expected).abs() < 1e-3);
+        prop_assert!((sum("SELECT SUM(value) AS n FROM day") - expected).abs() < 1e-3);
+        prop_assert_eq!(sum("SELECT COUNT(*) AS n FROM dirty"), 0.0);
+    }
+}
