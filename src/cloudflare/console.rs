@@ -8,23 +8,23 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
-use super::bindings::{self, Class};
+use super::bindings;
 use super::collector::{Ask, Write, Written};
 use super::d1::D1;
 use super::isolate::{self, Here};
-use super::{clock, glue};
+use super::{active, alerts, clock, glue};
 use crate::config::Config;
 use crate::edge::pipeline::Facts;
-use crate::ports::Db;
 use crate::telemetry::buffer::{Batch, Entry};
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::SeriesKey;
 use crate::telemetry::window::{Detail, LiveAnswer, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
+use crate::web::auth;
 use crate::web::endpoint::{self, Endpoint};
 use crate::web::problem::{self, Problem};
 use crate::web::realtime::{self, Surroundings};
-use crate::web::{exposition, ingest};
+use crate::web::{self, exposition, ingest};
 
 /// A status, a content type and a body.
 struct Reply {
@@ -67,13 +67,13 @@ pub(super) async fn answer(
     let reply = match call.run().await {
         Ok(reply) => reply,
         Err(problem) => {
-            let www_authenticate = problem.status == 401;
+            let challenge = auth::www_authenticate(&problem).map(|challenge| ("www-authenticate", challenge));
             let reply = Reply {
                 status: problem.status,
                 content_type: problem::CONTENT_TYPE,
                 body: problem.for_request(&facts.request_id).to_json(),
             };
-            return respond(reply, facts, if www_authenticate { Some(("www-authenticate", "Bearer realm=\"parapet\"")) } else { None });
+            return respond(reply, facts, challenge);
         }
     };
     respond(reply, facts, None)
@@ -106,13 +106,53 @@ thread_local! {
 impl Call<'_> {
     async fn run(self) -> Result<Reply, Problem> {
         let (endpoint, needed) = endpoint::resolve(&self.facts.method, &self.facts.path)?;
-        let _principal = super::access::authorize(&self.request, self.env, needed, self.now).await?;
+        let principal = super::access::authorize(&self.request, self.env, needed, self.now).await?;
         match endpoint {
             Endpoint::Realtime => self.realtime().await,
             Endpoint::Exposition => self.exposition().await,
             Endpoint::Ingest => self.ingest().await,
-            _ => Err(Problem::not_found("not built yet")),
+            Endpoint::TestAlert => {
+                let receipt = alerts::send_test(self.env, &self.config, &self.body().await?, self.now).await?;
+                Ok(Reply::json(202, &receipt))
+            }
+            Endpoint::Delivery(id) => Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?)),
+            Endpoint::Health => Ok(Reply::json(200, &alerts::health(self.env, &self.config, self.now).await?)),
+            Endpoint::ReadConfig => {
+                let in_force = active::current(self.env).map_err(|_| Problem::unavailable("The configuration"))?;
+                Ok(Reply::json(200, &web::config::read(&self.db()?, active::environment(self.env), &in_force).await?))
+            }
+            Endpoint::ApplyConfig => {
+                let body = self.body().await?;
+                let applied = web::config::apply(&self.db()?, &body, active::environment(self.env), &principal.id, self.now).await?;
+                self.spread(applied.version).await;
+                Ok(Reply::json(applied.status(), &applied))
+            }
+            Endpoint::ActivateConfig => {
+                let body = self.body().await?;
+                let applied = web::config::activate(&self.db()?, &body, active::environment(self.env), &principal.id, self.now).await?;
+                self.spread(applied.version).await;
+                Ok(Reply::json(applied.status(), &applied))
+            }
+            Endpoint::ListTokens => Ok(Reply::json(200, &web::tokens::list(&self.db()?, self.now).await?)),
+            Endpoint::CreateToken => {
+                let mut random = [0_u8; 32];
+                getrandom::fill(&mut random).map_err(|_| Problem::unavailable("The source of randomness"))?;
+                let body = self.body().await?;
+                Ok(Reply::json(201, &web::tokens::create(&self.db()?, &body, &principal, random, self.now).await?))
+            }
+            Endpoint::RevokeToken(id) => Ok(Reply::json(200, &web::tokens::revoke(&self.db()?, &id, self.now).await?)),
         }
+    }
+
+    fn db(&self) -> Result<D1, Problem> {
+        D1::bound(self.env).map_err(|_| Problem::unavailable("The database"))
+    }
+
+    /// Tells the Collectors which version is active, so that isolates follow with their next flush; a Collector that does
+    /// not hear it reads it from D1 within a minute.
+    async fn spread(&self, version: i64) {
+        let _ = ask_collectors::<i64, _>(self.env, "/config", &version).await;
+        self.here.follow(self.env, version).await;
     }
 
     async fn realtime(&self) -> Result<Reply, Problem> {
@@ -216,6 +256,12 @@ async fn ask_collectors<A: serde::de::DeserializeOwned, B: serde::Serialize>(env
 }
 
 /// What D1 knows of alerts and ticks; nothing when it does not answer, since realtime must.
-async fn surroundings(_env: &Env) -> Surroundings {
-    Surroundings::default()
+async fn surroundings(env: &Env) -> Surroundings {
+    match alerts::counts(env).await {
+        Ok((counts, last_tick_at)) => Surroundings { alerts: Some(counts), last_tick_at, missing_shards: 0 },
+        Err(error) => {
+            worker::console_error!("realtime: alerts are not known: {error}");
+            Surroundings::default()
+        }
+    }
 }

@@ -18,8 +18,10 @@ use super::{bindings, clock, collectors, outward};
 use crate::alert::dispatch::dispatch;
 use crate::alert::tick::{Seen, TickOutcome, TickReport, tick};
 use crate::channel::Addresses;
+use crate::config::Config;
 use crate::outbox::deliver::{Courier, Sent};
 use crate::time::{SECOND_MS, UnixMs};
+use crate::upkeep;
 
 /// The only instance's name.
 pub(super) const NAME: &str = "engine";
@@ -117,8 +119,22 @@ impl Engine {
         collectors::count_tick(&self.env, config, &report, &done.sent, now).await;
         if !matches!(report.outcome, TickOutcome::AlreadyDone { .. }) {
             outward::tell(&self.env, config, &report, clock::now().since(began)).await;
+            self.upkeep(config, now).await;
         }
         Done { tick: Some(report), ..done }
+    }
+
+    /// What can wait, last of all.
+    async fn upkeep(&self, config: &Config, now: UnixMs) {
+        let done = match D1::bound(&self.env) {
+            Ok(db) => upkeep::run(now, &config.infrastructure.retention, &db).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(done) if done == upkeep::Upkeep::default() => {}
+            Ok(done) => worker::console_log!("{}", serde_json::json!({"event": "upkeep", "done": done})),
+            Err(error) => worker::console_error!("upkeep: put off to the next tick: {error}"),
+        }
     }
 
     /// Sends what is due until nothing is, or enough was sent for one call. `floor` is a moment that has certainly come: a
@@ -166,7 +182,7 @@ impl Engine {
     }
 
     async fn set_alarm(&self, at: UnixMs) {
-        if let Err(error) = self.state.storage().set_alarm(at.0).await {
+        if let Err(error) = self.state.storage().set_alarm(at.utc()).await {
             worker::console_error!("engine: the alarm could not be set: {error}");
         }
     }

@@ -1,6 +1,5 @@
 //! The configuration a tick works with: the version in force, or the last good one with the reason why.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use worker::Env;
@@ -17,33 +16,17 @@ pub(super) struct Active {
     pub(super) problem: Option<String>,
 }
 
-thread_local! {
-    static LAST_GOOD: RefCell<Option<(i64, Rc<Config>)>> = const { RefCell::new(None) };
-}
-
 /// The configuration in force; an error only when not even the embedded one reads.
 pub(super) async fn engine_config(env: &Env) -> Result<Active, String> {
-    let last_good = LAST_GOOD.with_borrow(Clone::clone);
-    let why = match newest(env, last_good.as_ref()).await {
-        Ok((version, config)) => {
-            LAST_GOOD.with_borrow_mut(|slot| slot.replace((version, config.clone())));
-            return Ok(Active { config, problem: None });
-        }
-        Err(why) => why,
+    let version = match D1::bound(env) {
+        Ok(db) => active::version(&db).await,
+        Err(error) => Err(error),
     };
-    let config = match last_good {
-        Some((_, config)) => config,
-        None => Rc::new(active::embedded(env).map_err(|error| error.to_string())?),
+    let (in_force, unasked) = match version {
+        Ok(version) => (active::follow(env, version).await, None),
+        Err(error) => (active::current(env), Some(format!("which version is active could not be read: {error}"))),
     };
-    Ok(Active { config, problem: Some(why) })
-}
-
-/// The version in force, parsed only when it is another than the last good one.
-async fn newest(env: &Env, known: Option<&(i64, Rc<Config>)>) -> Result<(i64, Rc<Config>), String> {
-    let db = D1::bound(env).map_err(|error| error.to_string())?;
-    let version = active::version(&db).await.map_err(|error| error.to_string())?;
-    match known {
-        Some((same, config)) if *same == version => Ok((version, config.clone())),
-        Some(_) | None => Ok((version, Rc::new(active::load(env, version).await?))),
-    }
+    let in_force = in_force.map_err(|error| error.to_string())?;
+    let problem = unasked.or_else(|| in_force.refused.as_ref().map(ToString::to_string));
+    Ok(Active { config: Rc::new(in_force.config.clone()), problem })
 }

@@ -44,16 +44,16 @@ pub(super) fn here(env: &Env) -> Result<Here, crate::config::ConfigError> {
     if let Some(here) = HERE.with_borrow(Clone::clone) {
         return Ok(here);
     }
-    let config = Rc::new(active::embedded(env)?);
+    let in_force = active::current(env)?;
     let mut random = [0_u8; 8];
     // Without randomness two isolates would share an id and one's flushes would be taken for the other's.
     if getrandom::fill(&mut random).is_err() {
         random = clock::now().0.to_le_bytes();
     }
     let here = Here {
-        isolate: Rc::new(RefCell::new(Isolate::new(config))),
+        isolate: Rc::new(RefCell::new(Isolate::new(Rc::new(in_force.config.clone())))),
         id: ids::hex(&random).into(),
-        config_version: Rc::default(),
+        config_version: Rc::new(std::cell::Cell::new(in_force.version)),
         next_request: Rc::default(),
     };
     HERE.with_borrow_mut(|slot| slot.replace(here.clone()));
@@ -121,12 +121,10 @@ impl Here {
         if version == self.config_version.get() {
             return;
         }
-        match active::load(env, version).await {
-            Ok(config) => {
-                self.config_version.set(version);
-                self.isolate.borrow_mut().follow(Rc::new(config));
-            }
-            Err(message) => worker::console_error!("configuration version {version} is not followed: {message}"),
+        if let Ok(in_force) = active::follow(env, version).await
+            && in_force.version != self.config_version.replace(in_force.version)
+        {
+            self.isolate.borrow_mut().follow(Rc::new(in_force.config.clone()));
         }
     }
 }
