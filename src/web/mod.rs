@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod auth;
 pub mod endpoint;
 pub mod exposition;
+pub mod health;
 pub mod ingest;
 pub mod problem;
 pub mod realtime;
