@@ -262,8 +262,8 @@ fn two_ticks_at_once_have_the_effect_of_one() {
         for second in [at_s(0), at_s(35)] {
             let world = world.reborn();
             let turns: Vec<usize> = (0..8).map(|bit| order >> bit & 1).collect();
-            let one = async { drop(tick(at_s(0), &world.config, &world.addresses, &world.db, &world.live).await) };
-            let two = async { drop(tick(second, &world.config, &world.addresses, &world.db, &world.live).await) };
+            let one = async { drop(tick(at_s(0), &world.config, &world.addresses, &world.db, &world.seen()).await) };
+            let two = async { drop(tick(second, &world.config, &world.addresses, &world.db, &world.seen()).await) };
             world::interleave(vec![Box::pin(one), Box::pin(two)], &turns, None);
             assert_eq!(world.messages().len(), 4, "order {order:b}: {:?}", world.messages());
         }

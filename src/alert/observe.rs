@@ -135,7 +135,7 @@ pub struct Index<'a> {
 
 impl<'a> Index<'a> {
     /// The index of `slices`.
-    pub fn new(slices: &'a [Slice]) -> Self {
+    pub fn new(slices: impl IntoIterator<Item = &'a Slice>) -> Self {
         let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for slice in slices {
             for (key, cell) in &slice.cells {

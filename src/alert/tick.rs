@@ -43,6 +43,15 @@ pub struct TickReport {
     pub audit: Audit,
 }
 
+/// What a tick is shown of the world beside the database.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The Collectors' open windows.
+    pub live: &'a LiveWindow,
+    /// Why the configuration at hand is not the one in force.
+    pub config_problem: Option<&'a str>,
+}
+
 /// How a tick ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,7 +83,23 @@ pub struct Happening {
     pub routing: Option<Routing>,
 }
 
+impl TickOutcome {
+    /// The counted text.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::AlreadyDone { .. } => "already_done",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
 impl TickReport {
+    /// A tick that could not begin.
+    pub fn failed(now: UnixMs, why: impl Into<String>) -> Self {
+        Self::new(now, TickOutcome::Failed { why: why.into() })
+    }
+
     fn new(now: UnixMs, outcome: TickOutcome) -> Self {
         Self { now, outcome, verdicts: BTreeMap::new(), happenings: Vec::new(), messages: 0, lost_swaps: 0, audit: Audit::default() }
     }
@@ -99,12 +124,11 @@ struct Memory {
 }
 
 /// Evaluates every rule at `now` and writes down what follows.
-pub async fn tick(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, live: &LiveWindow) -> TickReport {
-    let failed = |error: DbError| TickReport::new(now, TickOutcome::Failed { why: error.to_string() });
-    run(now, config, addresses, db, live).await.unwrap_or_else(failed)
+pub async fn tick(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, seen: &Seen<'_>) -> TickReport {
+    run(now, config, addresses, db, seen).await.unwrap_or_else(|error| TickReport::failed(now, error.to_string()))
 }
 
-async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, live: &LiveWindow) -> Result<TickReport, DbError> {
+async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, seen: &Seen<'_>) -> Result<TickReport, DbError> {
     // Collect what is remembered, once, so that every step decides from the same facts.
     let memory = remembered(now, db).await?;
 
@@ -117,10 +141,10 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     let stored = stored_minutes(now, config, db).await;
 
     // Evaluate rule by rule, so that one that cannot be evaluated stops no other.
-    let verdicts = verdicts(now, config, live, &stored);
+    let verdicts = verdicts(now, config, seen.live, &memory, &stored);
 
     // Turn verdicts, and what we see of ourselves, into signals: policy is applied before the state machine, not in it.
-    let signals = signals(now, config, &memory, &verdicts);
+    let signals = signals(now, config, &memory, &verdicts, seen);
 
     // Step every alert; what was told and what to store follow from the step alone.
     let steps = steps(now, &memory.states, signals);
@@ -167,20 +191,22 @@ async fn stored_minutes(now: UnixMs, config: &Config, db: &impl Db) -> Stored {
     stored
 }
 
-fn verdicts<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, stored: &Stored) -> Vec<(&'a Rule, Verdict)> {
-    let (index, zone) = (Index::new(&live.slices), zone(config));
+fn verdicts<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memory, stored: &Stored) -> Vec<(&'a Rule, Verdict)> {
+    let own = memory.last.as_ref().map(|last| watch::tick_age(last.at, now));
+    let (index, zone) = (Index::new(live.slices.iter().chain(&own)), zone(config));
     let verdict = |rule: &Rule| evaluate(rule, &observe(rule, now, zone, (&index, &live.coverage), stored), now, config);
     config.alerting.rules.iter().map(|rule| (rule, verdict(rule))).collect()
 }
 
 /// Every alert there is or was, with what is known of it now. One whose rule is gone is over.
-fn signals(now: UnixMs, config: &Config, memory: &Memory, verdicts: &[(&Rule, Verdict)]) -> Vec<(Subject, Signal)> {
+fn signals(now: UnixMs, config: &Config, memory: &Memory, verdicts: &[(&Rule, Verdict)], seen: &Seen<'_>) -> Vec<(Subject, Signal)> {
     let mut signals: Vec<(Subject, Signal)> = Vec::new();
     for (rule, verdict) in verdicts {
         signals.push((Subject::of_rule(rule), signal(rule, verdict)));
         signals.push((watch::rule_error(rule), rule_error_signal(rule, verdict)));
     }
     signals.push(watch::blindness(verdicts));
+    signals.push(watch::configuration(seen.config_problem));
     signals.extend(watch::channels(&config.alerting, &memory.channels, now));
     let known: BTreeSet<String> = signals.iter().map(|(subject, _)| subject.id.clone()).collect();
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));

@@ -1,5 +1,5 @@
-//! What Parapet watches of itself, as alerts like any other: its own blindness, rules that cannot be evaluated, and
-//! channels that do not take messages.
+//! What Parapet watches of itself, as alerts like any other: its own blindness, rules that cannot be evaluated, a
+//! configuration that cannot be used, and channels that do not take messages.
 //!
 //! One alert for one cause: when the Collectors do not answer, every rule is blind, and people get one message, not fifty.
 
@@ -10,6 +10,9 @@ use super::incident::{Signal, Subject};
 use crate::config::alerting::{Alerting, OnError, Rule, Severity};
 use crate::ids;
 use crate::storage::outbox::ChannelHealth;
+use crate::storage::series::Slice;
+use crate::telemetry::cell::Cell;
+use crate::telemetry::series::{Kind, SeriesKey, name};
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// How long blindness lasts before people are told: one slow answer is not worth a page, three ticks are.
@@ -38,6 +41,25 @@ pub fn blindness(verdicts: &[(&Rule, Verdict)]) -> (Subject, Signal) {
     let summary = "Rules cannot be evaluated: what is wrong with the site now would not be noticed.";
     let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-blind", "blind", name, summary, Severity::Critical, BTreeMap::new()) };
     (subject, signal)
+}
+
+/// The alert about a configuration that is in force and cannot be used.
+pub fn configuration(problem: Option<&str>) -> (Subject, Signal) {
+    let signal = match problem {
+        Some(why) => Signal::On { measured: None, detail: Some(format!("{why}.")) },
+        None => Signal::Off { measured: None },
+    };
+    let name = "The configuration in force cannot be used";
+    let summary = "Parapet works with the last good one: what was changed since is not watched.";
+    let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-config", "config", name, summary, Severity::Warning, BTreeMap::new()) };
+    (subject, signal)
+}
+
+/// How long ago the tick before this one was, as a series like any other. The first tick ever has none.
+pub fn tick_age(last: UnixMs, now: UnixMs) -> Slice {
+    let key = SeriesKey::new(Kind::Gauge, name::TICK_AGE, Vec::new());
+    let at = now.plus(-1);
+    Slice { t: at, cells: vec![(key, Cell::single(Kind::Gauge, now.since(last) as f64 / 1_000.0, at.0))] }
 }
 
 /// The alert about a rule that cannot be evaluated as it is written.

@@ -5,17 +5,21 @@
 
 mod access;
 mod active;
+mod alerts;
 mod bindings;
 mod clock;
 mod collector;
+mod collectors;
 mod console;
 mod d1;
 mod engine;
 mod fetch;
 mod glue;
+mod in_force;
 mod isolate;
 mod limiter;
 mod outbound;
+mod outward;
 mod panic;
 mod report;
 mod scheduled;

@@ -1,6 +1,18 @@
-//! The cron trigger: hands the scheduled moment to the Engine.
+//! The cron trigger: hands the scheduled moment to the Engine. A result here would be dropped by the runtime, so a failure
+//! is logged; the Engine's alarm makes up for it.
 
 use worker::{Env, ScheduleContext, ScheduledEvent, event};
 
+use super::bindings::{self, Class};
+use super::engine::{self, Done};
+use crate::time::UnixMs;
+
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, _env: Env, _context: ScheduleContext) {}
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit an i64 for 292 million years")]
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let now = UnixMs(event.schedule() as i64);
+    let done = async { bindings::call::<_, Done>(&bindings::stub(&env, Class::Engine, engine::NAME)?, "/tick", &now).await };
+    if let Err(error) = done.await {
+        worker::console_error!("tick at {}: the Engine did not answer: {error}", now.rfc3339());
+    }
+}

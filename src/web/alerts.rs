@@ -12,8 +12,10 @@ use crate::config::Config;
 use crate::config::alerting::Severity;
 use crate::ids;
 use crate::outbox::message::{self, AttemptOutcome, MessageState, NewMessage, Sendable};
-use crate::storage::outbox::{AttemptRow, MessageRow};
-use crate::time::UnixMs;
+use crate::ports::DbError;
+use crate::storage::outbox::{AttemptRow, Audit, ChannelHealth, MessageRow};
+use crate::storage::{StatementResult, alerts};
+use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
 
 /// Longest message of a test alert, in characters: it still fits a Slack section.
 const MAX_MESSAGE_CHARS: usize = 500;
@@ -153,6 +155,113 @@ fn nobody(routing: &Routing, addresses: &Addresses) -> Problem {
 
 fn pointer(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// What `POST /api/test-alert` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReceipt {
+    /// One for each channel, as they stand after the first attempt.
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// How alerting fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertHealth {
+    /// The newest tick's moment, RFC 3339.
+    pub last_tick_at: Option<String>,
+    /// Seconds since.
+    pub last_tick_age_s: Option<i64>,
+    /// Every configured channel.
+    pub channels: Vec<ChannelView>,
+    /// What is owed.
+    pub outbox: Audit,
+    /// What should be looked at, in words.
+    pub warnings: Vec<String>,
+}
+
+/// One channel as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelView {
+    /// The channel.
+    pub id: String,
+    /// `ok`, `unused`, `failing`, `dead` or `off`.
+    pub state: ChannelState,
+    /// Its newest delivery, RFC 3339.
+    pub delivered_at: Option<String>,
+    /// Its first failure since then, RFC 3339.
+    pub failing_since: Option<String>,
+    /// What its peer said last, or which secret is missing; no secrets.
+    pub detail: Option<String>,
+}
+
+/// How a channel fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    /// The last message went through.
+    Ok,
+    /// Nothing was sent yet.
+    Unused,
+    /// The last attempts failed; they are repeated.
+    Failing,
+    /// A message was given up since the last delivery.
+    Dead,
+    /// Its secret is not set.
+    Off,
+}
+
+impl AlertHealth {
+    /// From the results of `alerts::last_tick`, `outbox::channels` and `outbox::audit`, in that order.
+    pub fn read(results: Vec<StatementResult>, config: &Config, addresses: &Addresses, now: UnixMs) -> Result<Self, DbError> {
+        let mut results = results.into_iter();
+        let mut next = || results.next().unwrap_or_default();
+        let last = alerts::newest_tick(next())?.map(|last| last.at);
+        let known: Vec<ChannelHealth> = next().decode("channels")?;
+        let outbox: Audit = next().decode("outbox")?.into_iter().next().unwrap_or_default();
+        let channels: Vec<ChannelView> = config
+            .alerting
+            .channels
+            .iter()
+            .map(|channel| channel_view(&channel.id, known.iter().find(|health| health.id == channel.id), addresses))
+            .collect();
+        let mut warnings = addresses.warnings();
+        for channel in &channels {
+            let said = channel.detail.as_deref().unwrap_or("no answer");
+            match channel.state {
+                ChannelState::Failing => warnings.push(format!("channel {} fails: {said}", channel.id)),
+                ChannelState::Dead => warnings.push(format!("channel {} is dead: {said}", channel.id)),
+                ChannelState::Ok | ChannelState::Unused | ChannelState::Off => {}
+            }
+        }
+        if outbox.overdue > 0 {
+            warnings.push(format!("{} messages are overdue by more than five minutes", outbox.overdue));
+        }
+        match last {
+            None => warnings.push("no tick yet: is the cron trigger set?".to_owned()),
+            Some(at) if now.since(at) > 3 * MINUTE_MS => warnings.push(format!("the last tick was {} ago", human_span(now.since(at)))),
+            Some(_) => {}
+        }
+        let last_tick_age_s = last.map(|at| now.since(at) / SECOND_MS);
+        Ok(Self { last_tick_at: last.map(UnixMs::rfc3339), last_tick_age_s, channels, outbox, warnings })
+    }
+}
+
+fn channel_view(id: &str, health: Option<&ChannelHealth>, addresses: &Addresses) -> ChannelView {
+    let off = addresses.missing(id).map(|secret| format!("the secret {secret} is not set"));
+    let state = match health {
+        _ if off.is_some() => ChannelState::Off,
+        None => ChannelState::Unused,
+        Some(health) if health.dead_at.is_some() => ChannelState::Dead,
+        Some(health) if health.failing_since.is_some() => ChannelState::Failing,
+        Some(_) => ChannelState::Ok,
+    };
+    ChannelView {
+        id: id.to_owned(),
+        state,
+        delivered_at: health.and_then(|health| health.delivered_at).map(UnixMs::rfc3339),
+        failing_since: health.and_then(|health| health.failing_since).map(UnixMs::rfc3339),
+        detail: off.or_else(|| health.and_then(|health| health.detail.clone())),
+    }
 }
 
 /// One delivery as `GET /api/v1/deliveries/{id}` shows it.

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use parapet::alert::dispatch::dispatch;
 use parapet::alert::observe::{Coverage, LiveWindow};
-use parapet::alert::tick::{TickReport, tick};
+use parapet::alert::tick::{Seen, TickReport, tick};
 use parapet::channel::Addresses;
 use parapet::config::Config;
 use parapet::config::alerting::{
@@ -527,7 +527,11 @@ impl World {
     }
 
     pub fn tick(&self, now: UnixMs) -> TickReport {
-        block_on(tick(now, &self.config, &self.addresses, &self.db, &self.live))
+        block_on(tick(now, &self.config, &self.addresses, &self.db, &self.seen()))
+    }
+
+    pub fn seen(&self) -> Seen<'_> {
+        Seen { live: &self.live, config_problem: None }
     }
 
     /// One step of delivery.

@@ -1,0 +1,67 @@
+//! What the console asks of alerting: test alerts, deliveries, counts and health, from D1 and the Engine.
+
+use worker::Env;
+
+use super::bindings::{self, Class};
+use super::d1::D1;
+use super::engine::{self, Done};
+use crate::channel::Addresses;
+use crate::config::Config;
+use crate::ports::{Db, DbError};
+use crate::storage::{alerts, outbox};
+use crate::time::UnixMs;
+use crate::web::alerts::{AlertHealth, DeliveryView, TestReceipt, delivery_view, no_such_delivery, test_alert};
+use crate::web::problem::Problem;
+
+/// Writes a test alert to the outbox, has it sent, and shows what became of it.
+pub(super) async fn send_test(env: &Env, config: &Config, body: &[u8], now: UnixMs) -> Result<TestReceipt, Problem> {
+    let messages = test_alert(body, config)?.messages(now, config, &addresses(env, config))?;
+    let db = D1::bound(env).map_err(|error| unavailable(&error))?;
+    db.batch(outbox::insert_free(&messages, now)).await.map_err(|error| unavailable(&error))?;
+    // The messages are durable; an Engine that does not answer now sends them later.
+    let sent = async { bindings::call::<_, Done>(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", &()).await };
+    if let Err(error) = sent.await {
+        worker::console_error!("test alert: the Engine did not answer: {error}");
+    }
+    let mut deliveries = Vec::new();
+    for message in &messages {
+        deliveries.extend(read_delivery(&db, &message.notification.id).await?);
+    }
+    Ok(TestReceipt { deliveries })
+}
+
+/// One delivery and its attempts.
+pub(super) async fn delivery(env: &Env, id: &str) -> Result<DeliveryView, Problem> {
+    let db = D1::bound(env).map_err(|error| unavailable(&error))?;
+    read_delivery(&db, id).await?.ok_or_else(|| no_such_delivery(id))
+}
+
+/// Firing and pending alerts, and the newest tick.
+pub(super) async fn counts(env: &Env) -> Result<((u64, u64), Option<UnixMs>), DbError> {
+    let mut results = D1::bound(env)?.batch(vec![alerts::counts(), alerts::last_tick()]).await?.into_iter();
+    let counts = alerts::firing_and_pending(results.next().unwrap_or_default())?;
+    let last = alerts::newest_tick(results.next().unwrap_or_default())?;
+    Ok((counts, last.map(|last| last.at)))
+}
+
+/// How alerting fares: the tick, each channel, the outbox, and what is not set.
+pub(super) async fn health(env: &Env, config: &Config, now: UnixMs) -> Result<AlertHealth, Problem> {
+    let db = D1::bound(env).map_err(|error| unavailable(&error))?;
+    let results = db.batch(vec![alerts::last_tick(), outbox::channels(), outbox::audit(now)]).await;
+    AlertHealth::read(results.map_err(|error| unavailable(&error))?, config, &addresses(env, config), now)
+        .map_err(|error| unavailable(&error))
+}
+
+async fn read_delivery(db: &D1, id: &str) -> Result<Option<DeliveryView>, Problem> {
+    let found = db.batch(outbox::delivery(id).into()).await.and_then(outbox::found_delivery);
+    Ok(found.map_err(|error| unavailable(&error))?.map(|(message, attempts)| delivery_view(message, attempts)))
+}
+
+fn addresses(env: &Env, config: &Config) -> Addresses {
+    Addresses::resolve(&config.alerting, |name| bindings::text(env, name))
+}
+
+fn unavailable(error: &DbError) -> Problem {
+    worker::console_error!("alerts: {error}");
+    Problem::unavailable("The database")
+}

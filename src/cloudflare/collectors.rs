@@ -1,0 +1,64 @@
+//! The Engine's talk with the Collectors: the live window a tick looks at, and what the tick counts of itself.
+
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use worker::{Delay, Env};
+
+use super::bindings;
+use super::collector::{Ask, Write, Written};
+use super::isolate;
+use crate::alert::observe::{Coverage, LIVE_MS, LiveWindow, SLICE_MS};
+use crate::alert::tick::TickReport;
+use crate::config::Config;
+use crate::outbox::deliver::Sent;
+use crate::telemetry::buffer::{Batch, Entry, Writer};
+use crate::telemetry::cell::Cell;
+use crate::telemetry::series::{Kind, SeriesKey, name};
+use crate::telemetry::window::{Detail, LiveAnswer};
+use crate::time::UnixMs;
+
+/// How long a Collector may take: one that does not answer blinds the tick, it does not stop it.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// The slices of all Collectors for a tick at `now`.
+pub(super) async fn live_window(env: &Env, now: UnixMs) -> LiveWindow {
+    let (mut slices, mut missing) = (Vec::new(), Vec::new());
+    // A Collector leaves out the bucket that the start falls into; two more make sure the 15 minutes are whole.
+    let ask = Ask { now, window_ms: LIVE_MS + 2 * SLICE_MS, detail: Detail::Slices };
+    for shard in 0..isolate::collector_shards(env) {
+        match within_bound(async { bindings::call::<_, LiveAnswer>(&isolate::collector(env, shard)?, "/window", &ask).await }).await {
+            Ok(answer) => slices.extend(answer.slices),
+            Err(error) => {
+                worker::console_error!("tick: collector {shard} did not answer: {error}");
+                missing.push(shard);
+            }
+        }
+    }
+    LiveWindow { slices, coverage: if missing.is_empty() { Coverage::Whole } else { Coverage::Missing(missing) } }
+}
+
+/// Counts the tick and its deliveries; the tick's moment is the sequence number, so a tick counts once.
+pub(super) async fn count_tick(env: &Env, config: &Config, report: &TickReport, sent: &[Sent], now: UnixMs) {
+    let entry = |name: &str, labels: &[(&str, &str)]| Entry {
+        t: now,
+        key: SeriesKey::new(Kind::Counter, name, labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
+        cell: Cell::count(1),
+        id: None,
+    };
+    let deliveries = sent.iter().map(|sent| entry(name::DELIVERIES, &[("channel", &sent.channel), ("outcome", sent.outcome.as_str())]));
+    let entries = std::iter::once(entry(name::TICKS, &[("outcome", report.outcome.as_str())])).chain(deliveries).collect();
+    let writer = Some(Writer { isolate: super::engine::NAME.to_owned(), seq: u64::try_from(now.0).unwrap_or_default() });
+    let write = Write { shard: 0, bounds: isolate::bounds(config), batch: Batch { writer, entries } };
+    let written = within_bound(async { bindings::call::<_, Written>(&isolate::collector(env, 0)?, "/write", &write).await }).await;
+    if let Err(error) = written {
+        worker::console_error!("tick: not counted: {error}");
+    }
+}
+
+async fn within_bound<T>(call: impl Future<Output = worker::Result<T>>) -> worker::Result<T> {
+    match select(std::pin::pin!(call), std::pin::pin!(Delay::from(BOUND))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(((), _)) => Err(worker::Error::RustError(format!("no answer within {BOUND:?}"))),
+    }
+}
