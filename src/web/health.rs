@@ -14,7 +14,7 @@ use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
 /// The binding with the first administrator's token.
 pub const BOOTSTRAP_TOKEN: &str = "BOOTSTRAP_TOKEN";
 
-/// Cron comes each minute and the Engine's alarm takes over when it is 90 s late: beyond both, ticks are late.
+/// Cron comes each minute, and the Engine's alarm ticks by itself 90 s after the last good tick: beyond both by a minute.
 pub const LATE_TICK_MS: i64 = MINUTE_MS + 90 * SECOND_MS;
 
 /// Five minutes without a tick: alerts do not work.
@@ -22,9 +22,6 @@ pub const NO_TICK_MS: i64 = 5 * MINUTE_MS;
 
 /// A flush is at most 1 s old and a retry of it 16 s: beyond that, numbers are stale.
 pub const LATE_COLLECTOR_MS: i64 = 30 * SECOND_MS;
-
-/// A message that is due is sent by the next tick at the latest; waiting longer means that its peer refuses.
-pub const LATE_MESSAGE_MS: i64 = 5 * MINUTE_MS;
 
 /// What was looked at. `None` is a part that did not answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +57,8 @@ pub struct Intake {
 pub struct Messages {
     /// Messages to be sent.
     pub due: u64,
-    /// Since when the oldest of them is.
-    pub oldest_due_at: Option<UnixMs>,
+    /// Those that wait for more than five minutes.
+    pub overdue: u64,
     /// Messages given up in the last 24 hours.
     pub dead: u64,
 }
@@ -154,7 +151,7 @@ pub struct Health {
 
 /// The health at `now`; `is_set` says whether a secret is bound and not empty.
 pub fn health(config: &Config, seen: &Seen, is_set: impl Fn(&str) -> bool, now: UnixMs) -> Health {
-    let mut reasons = [tick_reasons(seen, now), collector_reasons(seen), outbox_reasons(seen, now)].concat();
+    let mut reasons = [tick_reasons(seen, now), collector_reasons(seen), outbox_reasons(seen)].concat();
     let channels = &config.alerting.channels;
     if !channels.is_empty() && channels.iter().all(|channel| needed(&channel.via).iter().any(|secret| !is_set(secret))) {
         reasons.push(reason(Status::Degraded, "no_channel", "every channel lacks a secret: nobody would be told of an alert".to_owned()));
@@ -212,14 +209,12 @@ fn collector_reasons(seen: &Seen) -> Vec<Reason> {
     late.into_iter().chain(dropped).collect()
 }
 
-fn outbox_reasons(seen: &Seen, now: UnixMs) -> Vec<Reason> {
+fn outbox_reasons(seen: &Seen) -> Vec<Reason> {
     let Some(messages) = seen.outbox else {
         return vec![reason(Status::Down, "database_silent", "D1 does not answer: nothing is stored and nobody is told".to_owned())];
     };
-    let waiting_ms = messages.oldest_due_at.map_or(0, |at| now.since(at));
-    let late = (messages.due > 0 && waiting_ms > LATE_MESSAGE_MS).then(|| {
-        let detail = format!("{} messages wait, the oldest for {}", messages.due, human_span(waiting_ms));
-        reason(Status::Degraded, "late_messages", detail)
+    let late = (messages.overdue > 0).then(|| {
+        reason(Status::Degraded, "late_messages", format!("{} of {} messages wait for more than 5 min", messages.overdue, messages.due))
     });
     let dead = (messages.dead > 0).then(|| {
         let detail = format!("{} messages were given up in the last 24 h; GET /api/v1/deliveries/{{id}} says why", messages.dead);
