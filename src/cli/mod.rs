@@ -11,6 +11,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::site::Environment;
 
+mod apply;
+mod replay;
 mod schema;
 mod validate;
 
@@ -68,6 +70,10 @@ struct Cli {
 enum Command {
     /// Check a configuration folder and report every mistake at once
     Validate(validate::Args),
+    /// Make a folder, or an earlier version, the running configuration of a deployment
+    Apply(apply::Args),
+    /// Drive access logs through a running Parapet (development only)
+    Replay(replay::Args),
     /// Write the JSON Schemas of the configuration files, for editors
     Schema(schema::Args),
 }
@@ -99,11 +105,22 @@ fn folder(given: Option<PathBuf>) -> PathBuf {
     given.unwrap_or_else(|| PathBuf::from(FOLDER))
 }
 
+/// What a message starts with.
+const ERROR: &str = "\x1b[1;31merror\x1b[0m";
+
+/// The monotonic clock: the command line times real requests, and nothing of it runs in the core.
+#[expect(clippy::disallowed_methods, reason = "the command line is an entry point of its own")]
+fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// Runs the command that `args` (program name first) spell.
 pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
     let exit = match Cli::try_parse_from(args) {
         Ok(cli) => match cli.command {
             Command::Validate(args) => validate::run(args),
+            Command::Apply(args) => apply::run(&args),
+            Command::Replay(args) => replay::run(&args),
             Command::Schema(args) => schema::run(&args),
         },
         Err(error) => {

@@ -48,7 +48,7 @@ pub(super) fn run(args: Args) -> Exit {
 
 /// Says what could not be read.
 pub(super) fn unreadable(error: &ReadError) -> Exit {
-    anstream::eprintln!("\x1b[1;31merror\x1b[0m: {error}\nName the folder that holds the configuration: `parapet validate DIR`.");
+    anstream::eprintln!("{}: {error}\nName the folder that holds the configuration: `parapet validate DIR`.", super::ERROR);
     Exit::Unreadable
 }
 
@@ -76,8 +76,8 @@ pub(super) fn check(folder: &Path, environments: &[Environment]) -> Result<Check
 
 fn report(checked: &Checked, format: Format) -> String {
     match format {
-        Format::Text => checked.mistakes.iter().map(|mistake| format!("{}\n", mistake.text(Paint::Ansi))).collect(),
-        Format::Github => checked.mistakes.iter().map(|mistake| format!("{}\n", mistake.github())).collect(),
+        Format::Text => lines(checked, |mistake| mistake.text(Paint::Ansi)),
+        Format::Github => lines(checked, Diagnostic::github),
         Format::Json => {
             let valid: Vec<_> = checked
                 .valid
@@ -87,6 +87,10 @@ fn report(checked: &Checked, format: Format) -> String {
             format!("{}\n", serde_json::json!({ "schema": 1, "valid": valid, "mistakes": checked.mistakes }))
         }
     }
+}
+
+fn lines(checked: &Checked, print: impl Fn(&Diagnostic) -> String) -> String {
+    checked.mistakes.iter().flat_map(|mistake| [print(mistake), "\n".to_owned()]).collect()
 }
 
 /// The last line, and what to do next.

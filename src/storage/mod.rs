@@ -8,9 +8,13 @@ use serde::de::DeserializeOwned;
 use crate::ports::DbError;
 
 pub mod alerts;
+pub mod config;
 pub mod outbox;
 pub mod rollup;
 pub mod series;
+#[cfg(test)]
+pub(crate) mod sqlite;
+pub mod tokens;
 
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]

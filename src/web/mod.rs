@@ -2,9 +2,11 @@
 
 pub mod alerts;
 pub mod auth;
+pub mod config;
 pub mod endpoint;
 pub mod exposition;
 pub mod health;
 pub mod ingest;
 pub mod problem;
 pub mod realtime;
+pub mod tokens;

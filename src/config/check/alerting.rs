@@ -118,7 +118,7 @@ fn condition(config: &Config, when: &When, at: &str, found: &mut Findings) {
             fits_kind(of, *aggregate, &at, found);
             match bound {
                 Bound::Value(value) if !value.is_finite() => {
-                    found.add(format!("{at}/bound"), "not a number", "write a number in the series' unit")
+                    found.add(format!("{at}/bound"), "not a number", "write a number in the series' unit");
                 }
                 Bound::Value(_) => {}
                 Bound::OfTarget { target, share } => {

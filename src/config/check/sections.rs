@@ -27,7 +27,7 @@ pub(super) fn site(site: &Site, found: &mut Findings) {
     let host = site.console_url.strip_prefix("https://").or_else(|| site.console_url.strip_prefix("http://"));
     match host.map(|rest| rest.split([':', '/']).next().unwrap_or_default()) {
         Some(host) if !host.is_empty() && !site.console_url.ends_with('/') => {
-            if !site.console_hosts.iter().any(|known| known == host) {
+            if !site.console_hosts.is_empty() && site.console_hosts.iter().all(|known| known != host) {
                 let hosts = (0..site.console_hosts.len()).map(|index| format!("/site/console_hosts/{index}"));
                 found.add_drawn_from(
                     std::iter::once("/site/console_hosts".to_owned()).chain(hosts).collect(),

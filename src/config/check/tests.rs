@@ -137,6 +137,7 @@ fn durations_read_back_as_the_files_write_them() {
 fn suggestions_are_near_or_not_made() {
     let words = ["info", "warning", "critical"];
     assert_eq!(nearest("crticial", words), Some("critical"));
+    assert_eq!(nearest("crit", words), Some("critical"));
     assert_eq!(nearest("WARNING", words), Some("warning"));
     assert_eq!(nearest("page", words), None);
 }

@@ -83,7 +83,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn labels(&mut self, node: &Node, pointer: &str) -> Option<Json> {
-        let Some(entries) = self.entries(node, "write `name: value` pairs") else { return None };
+        let entries = self.entries(node, "write `name: value` pairs")?;
         let value = |entry: &Entry| (entry.key.clone(), self.value(&entry.node, &Shape::Text, &format!("{pointer}/{}", entry.key)));
         Some(Json::Object(entries.iter().map(value).collect()))
     }
@@ -123,13 +123,11 @@ impl<'a> Decoder<'a> {
     }
 
     fn entries<'n>(&mut self, node: &'n Node, fix: &str) -> Option<&'n [Entry]> {
-        match &node.value {
-            Value::Map(entries) => Some(entries),
-            _ => {
-                self.complain(node.at, format!("expected a map of keys, found {}", node.describe()), fix);
-                None
-            }
+        if let Value::Map(entries) = &node.value {
+            return Some(entries);
         }
+        self.complain(node.at, format!("expected a map of keys, found {}", node.describe()), fix);
+        None
     }
 
     /// The fields whose keys are known; the others are mistakes.
@@ -213,6 +211,7 @@ fn scalar_value(node: &Node, shape: &Shape) -> Result<Json, Mistake> {
         Shape::Integer(range) => match bare.and_then(|text| text.parse::<i64>().ok()) {
             Some(number) if range.contains(&number) => Ok(json!(number)),
             Some(number) => Err(check::number_out_of_range(&number.to_string(), range.start(), range.end())),
+            None if bare.is_some_and(is_number) => wrong("a whole number", "write it without a fraction"),
             None => wrong("a whole number", &number_fix(text, *quoted)),
         },
         Shape::Number(range) => number(bare, range).unwrap_or_else(|| wrong("a number", &number_fix(text, *quoted))),
@@ -220,13 +219,11 @@ fn scalar_value(node: &Node, shape: &Shape) -> Result<Json, Mistake> {
             Some(value) => value.map(|value| json!({ "value": value })),
             None => wrong("a number", &format!("write a number, or the key {}", names(keys))),
         },
-        Shape::Choice(words) => match words.iter().find(|word| *word == text) {
-            Some(word) => Ok(json!(word)),
-            None => {
-                let all = format!("use one of: {}", words.join(", "));
-                Err((format!("`{text}` is not one of the words used here"), check::suggest(text, words.iter().copied(), &all)))
-            }
-        },
+        Shape::Choice(words) if words.contains(&text.as_str()) => Ok(json!(text)),
+        Shape::Choice(words) => {
+            let fix = check::suggest(text, words.iter().copied(), &example(shape));
+            Err((format!("`{text}` is not one of the words used here"), fix))
+        }
         Shape::Duration(range) => duration(text, range).map(|ms| json!(ms)),
         Shape::Lookback(_) if text == "today" => Ok(json!("today")),
         Shape::Lookback(range) => match duration(text, range) {

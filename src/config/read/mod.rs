@@ -90,12 +90,11 @@ pub fn sources(sources: &[Source], environment: Environment) -> Result<Config, V
     let mut object = serde_json::Map::new();
     for file in expected() {
         let pointer = format!("/{}", file.section);
-        let value = match sections.iter().find(|(section, _)| *section == file.section) {
-            Some((_, tree)) => decoder.section(tree, &file.shape, &pointer),
-            None => {
-                decoder.lost.push(pointer);
-                file.shape.placeholder()
-            }
+        let value = if let Some((_, tree)) = sections.iter().find(|(section, _)| *section == file.section) {
+            decoder.section(tree, &file.shape, &pointer)
+        } else {
+            decoder.lost.push(pointer);
+            file.shape.placeholder()
         };
         object.insert(file.section.to_owned(), value);
     }

@@ -212,17 +212,18 @@ impl Tree<'_> {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List(_, items)) => items.push(node),
-            Some(Open::Map(_, entries, key)) => match key.take() {
-                Some((name, at)) => entries.push(Entry { key: name, at, node }),
-                None => {
-                    let Value::Scalar { text, .. } = node.value else { return None };
-                    if let Some(first) = entries.iter().find(|entry| entry.key == text) {
-                        let message = format!("`{text}` is written twice; the first is on line {}", first.at.line);
-                        self.found.push(self.source.diagnostic(node.at, message, "keep one"));
-                    }
-                    *key = Some((text, node.at));
+            Some(Open::Map(_, entries, key)) => {
+                if let Some((name, at)) = key.take() {
+                    entries.push(Entry { key: name, at, node });
+                    return Some(());
                 }
-            },
+                let Value::Scalar { text, .. } = node.value else { return None };
+                if let Some(first) = entries.iter().find(|entry| entry.key == text) {
+                    let message = format!("`{text}` is written twice; the first is on line {}", first.at.line);
+                    self.found.push(self.source.diagnostic(node.at, message, "keep one"));
+                }
+                *key = Some((text, node.at));
+            }
         }
         Some(())
     }

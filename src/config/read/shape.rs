@@ -89,10 +89,9 @@ impl Shape {
         match self {
             Self::Text => json!(""),
             Self::Flag => json!(false),
-            Self::Integer(range) => json!(range.start()),
+            Self::Integer(range) | Self::Duration(range) => json!(range.start()),
             Self::Number(range) => json!(range.start()),
             Self::Choice(words) => json!(words.first()),
-            Self::Duration(range) => json!(range.start()),
             Self::Lookback(range) => json!({ "ms": range.start() }),
             Self::List(_) => json!([]),
             Self::Labels => json!({}),

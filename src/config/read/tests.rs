@@ -49,110 +49,101 @@ fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     insta::assert_snapshot!(printed.join("\n"));
 }
 
+const RULES: &str = "alerting-configuration.yaml";
+const LIMITS: &str = "security-monitoring-config.json";
+
+/// File, what stands there, what is written instead, part of the message, part of the fix.
+const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
+    // Keys.
+    (RULES, "owner: operations", "ownr: operations", "unknown key `ownr`", "did you mean `owner`?"),
+    (RULES, "    owner: operations\n", "", "the key `owner` is missing here", "add `owner:` - Who owns it."),
+    (
+        RULES,
+        "    no_data: ok",
+        "    no_data: ok\n    colour: red",
+        "unknown key `colour`",
+        "the keys here are id, name, severity, when, for,",
+    ),
+    (RULES, "    for: 1m", "    for: 1m\n    for: 2m", "`for` is written twice; the first is on line", "keep one"),
+    (LIMITS, "\"limits\"", "\"limit\"", "unknown key `limit`", "did you mean `limits`?"),
+    // Levels.
+    (RULES, "    for: 1m #", "        for: 1m #", "unknown key `for`", "it belongs to `rules`, further out: check the indentation"),
+    (RULES, "        min_samples: 20 #", "    min_samples: 20 #", "unknown key `min_samples`", "it belongs inside `ratio`: indent it"),
+    (RULES, "      ratio:\n", "      raito:\n", "unknown key `raito`", "did you mean `ratio`?"),
+    (RULES, "    for: 1m #", "\tfor: 1m #", "a tab indents this line", "YAML wants spaces"),
+    (RULES, "    for: 1m #", "   for: 1m #", "this does not parse", "lines up with its siblings"),
+    (
+        RULES,
+        "when:\n      ratio:",
+        "when:\n      absence: { of: { series: parapet_ticks_total }, over: 5m }\n      ratio:",
+        "one key is enough here",
+        "keep one",
+    ),
+    (RULES, "via: { sentry: {} }", "via: {}", "a key is missing here", "write one of slack, email, sentry"),
+    (RULES, "via: { sentry: {} }", "via: sentry", "expected a map of keys, found `sentry`", "write one of the keys slack, email, sentry"),
+    (RULES, "channels: [slack-default]", "channels: slack-default", "expected a list, found `slack-default`", "write `[…]`"),
+    // Values.
+    (RULES, "for: 1m", "for: 60", "`60` is not a duration", "write a whole number and a unit: 30s, 5m, 1h, 7d"),
+    (RULES, "for: 1m", "for: 1min", "`1min` is not a duration", "write `1m`: the units are s, m, h and d"),
+    (RULES, "for: 1m", "for: 30d", "30d is out of range", "use 0s to 7d"),
+    (RULES, "over: 24h", "over: 9d", "9d is out of range", "use 10s to 8d"),
+    (RULES, "over: today\n", "over: todya\n", "`todya` is not a duration", "7d, or today"),
+    (RULES, "bound: 0.05", "bound: 5", "5 is out of range", "use a number from 0 to 1"),
+    (RULES, "bound: 0.05", "bound: 5%", "expected a number, found `5%`", "write the share: 0.05"),
+    (RULES, "bound: 1.5", "bound: 1.5s", "expected a number, found `1.5s`", "write a number, or the key of_target"),
+    (RULES, "compare: above", "compare: over", "`over` is not one of the words used here", "above"),
+    (RULES, "keep_firing_for: 5m", "keep_firing_for:", "expected a duration, found nothing", "write a whole number and a unit"),
+    (RULES, "name: Pages are slow", "name: 404", "expected text, found `404`", "put it in quotes: \"404\""),
+    (RULES, "    continue: true", "    continue: yes", "expected true or false, found `yes`", "write true or false"),
+    (LIMITS, "\"requests\": 5", "\"requests\": \"5\"", "expected a whole number, found the text \"5\"", "remove the quotes"),
+    (LIMITS, "\"requests\": 5", "\"requests\": 5.5", "expected a whole number, found `5.5`", "write it without a fraction"),
+    (LIMITS, "\"requests\": 5,", "\"requests\": 5", "this does not parse", "check the commas"),
+    // Meaning.
+    (LIMITS, "\"/api/auth/login\"", "\"/api/auth/login/\"", "`/api/auth/login/` is not an exact path", "write it decoded"),
+    (LIMITS, "\"/api/payments\"", "\"/api/bookings\"", "this limit is never reached: `bookings` above decides first", "merge the two"),
+    (LIMITS, "\"POST\"", "\"Post\"", "`Post` is not a method", "did you mean `POST`?"),
+    (
+        RULES,
+        "secret: SLACK_WEBHOOK_URL",
+        "secret: https://hooks.slack.com/services/T/B/x",
+        "an address stands here, and it is a secret",
+        "write the NAME",
+    ),
+    (
+        RULES,
+        "  - channels: [slack-default] #",
+        "  - channels: [slack-default]\n  - channels: [email] #",
+        "this route is never reached: route 5",
+        "move it up",
+    ),
+    (RULES, "class: 5xx", "clas: 5xx", "`http_requests_total` has no label `clas`", "did you mean `class`?"),
+    (RULES, "aggregate: p95", "aggregate: last", "is a distribution and has no such aggregate", "use avg, p50"),
+    (RULES, "over: today\n", "over: 24h\n", "a target is a sum over the day", "use `aggregate: sum` and `over: today`"),
+    (RULES, "series: booking_visits_total", "series: visits", "nothing counts `visits`", "belongs into `shown`"),
+    (
+        RULES,
+        "team: business }\n    summary: Fewer",
+        "severity: mild }\n    summary: Fewer",
+        "`severity` is given to every alert",
+        "choose another",
+    ),
+    ("business", "\"08:00\"", "\"8:00\"", "`8:00` to `18:00` is not a span of a day", "write `HH:MM` twice"),
+    ("infrastructure", "\"/api/payments\",", "\"/api/:x\",\n    \"/api/payments\",", "`/api/payments` is never reached", "more specific"),
+    ("infrastructure", "\"hour_days\": 90", "\"hour_days\": 2", "kept shorter than `minute_days` (7 days)", "keep the coarser"),
+    ("production", "[\"ops.bookings.example\"]", "[]", "no console host", "name the host"),
+    (
+        "production",
+        "https://ops.bookings.example\"",
+        "https://opps.bookings.example\"",
+        "links would lead to `opps.bookings.example`",
+        "did you mean",
+    ),
+    ("production", "\"ZAR\"", "\"Rand\"", "`Rand` is not a currency code", "ZAR"),
+];
+
 #[test]
 fn one_mistake_is_one_diagnostic_with_its_fix() {
-    const RULES: &str = "alerting-configuration.yaml";
-    const LIMITS: &str = "security-monitoring-config.json";
-    let table: &[(&str, &str, &str, &str, &str)] = &[
-        // Keys.
-        (RULES, "owner: operations", "ownr: operations", "unknown key `ownr`", "did you mean `owner`?"),
-        (RULES, "    owner: operations\n", "", "the key `owner` is missing here", "add `owner:` - Who owns it."),
-        (
-            RULES,
-            "    no_data: ok",
-            "    no_data: ok\n    colour: red",
-            "unknown key `colour`",
-            "the keys here are id, name, severity, when, for,",
-        ),
-        (RULES, "    for: 1m", "    for: 1m\n    for: 2m", "`for` is written twice; the first is on line", "keep one"),
-        (LIMITS, "\"limits\"", "\"limit\"", "unknown key `limit`", "did you mean `limits`?"),
-        // Levels.
-        (RULES, "    for: 1m #", "        for: 1m #", "unknown key `for`", "it belongs to `rules`, further out: check the indentation"),
-        (RULES, "        min_samples: 20 #", "    min_samples: 20 #", "unknown key `min_samples`", "it belongs inside `ratio`: indent it"),
-        (RULES, "      ratio:\n", "      raito:\n", "unknown key `raito`", "did you mean `ratio`?"),
-        (RULES, "    for: 1m #", "\tfor: 1m #", "a tab indents this line", "YAML wants spaces"),
-        (RULES, "    for: 1m #", "   for: 1m #", "this does not parse", "lines up with its siblings"),
-        (
-            RULES,
-            "when:\n      ratio:",
-            "when:\n      absence: { of: { series: parapet_ticks_total }, over: 5m }\n      ratio:",
-            "one key is enough here",
-            "keep one",
-        ),
-        (RULES, "via: { sentry: {} }", "via: {}", "a key is missing here", "write one of slack, email, sentry"),
-        (
-            RULES,
-            "via: { sentry: {} }",
-            "via: sentry",
-            "expected a map of keys, found `sentry`",
-            "write one of the keys slack, email, sentry",
-        ),
-        (RULES, "channels: [slack-default]", "channels: slack-default", "expected a list, found `slack-default`", "write `[…]`"),
-        // Values.
-        (RULES, "for: 1m", "for: 60", "`60` is not a duration", "write a whole number and a unit: 30s, 5m, 1h, 7d"),
-        (RULES, "for: 1m", "for: 1min", "`1min` is not a duration", "write `1m`: the units are s, m, h and d"),
-        (RULES, "for: 1m", "for: 30d", "30d is out of range", "use 0s to 7d"),
-        (RULES, "over: 24h", "over: 9d", "9d is out of range", "use 10s to 8d"),
-        (RULES, "over: today\n", "over: todya\n", "`todya` is not a duration", "7d, or today"),
-        (RULES, "bound: 0.05", "bound: 5", "5 is out of range", "use a number from 0 to 1"),
-        (RULES, "bound: 0.05", "bound: 5%", "expected a number, found `5%`", "write the share: 0.05"),
-        (RULES, "bound: 1.5", "bound: 1.5s", "expected a number, found `1.5s`", "write a number, or the key of_target"),
-        (RULES, "compare: above", "compare: over", "`over` is not one of the words used here", "above"),
-        (RULES, "keep_firing_for: 5m", "keep_firing_for:", "expected a duration, found nothing", "write a whole number and a unit"),
-        (RULES, "name: Pages are slow", "name: 404", "expected text, found `404`", "put it in quotes: \"404\""),
-        (RULES, "continue: true", "continue: yes", "expected true or false, found `yes`", "write true or false"),
-        (LIMITS, "\"requests\": 5", "\"requests\": \"5\"", "expected a whole number, found the text \"5\"", "remove the quotes"),
-        (LIMITS, "\"requests\": 5", "\"requests\": 5.5", "expected a whole number, found `5.5`", "write digits"),
-        (LIMITS, "\"requests\": 5,", "\"requests\": 5", "this does not parse", "check the commas"),
-        // Meaning.
-        (LIMITS, "\"/api/auth/login\"", "\"/api/auth/login/\"", "`/api/auth/login/` is not an exact path", "write it decoded"),
-        (LIMITS, "\"/api/payments\"", "\"/api/bookings\"", "this limit is never reached: `bookings` above decides first", "merge the two"),
-        (LIMITS, "\"POST\"", "\"Post\"", "`Post` is not a method", "did you mean `POST`?"),
-        (
-            RULES,
-            "secret: SLACK_WEBHOOK_URL",
-            "secret: https://hooks.slack.com/services/T/B/x",
-            "an address stands here, and it is a secret",
-            "write the NAME",
-        ),
-        (
-            RULES,
-            "  - channels: [slack-default] #",
-            "  - channels: [slack-default]\n  - channels: [email] #",
-            "this route is never reached: route 5",
-            "move it up",
-        ),
-        (RULES, "class: 5xx", "clas: 5xx", "`http_requests_total` has no label `clas`", "did you mean `class`?"),
-        (RULES, "aggregate: p95", "aggregate: last", "is a distribution and has no such aggregate", "use avg, p50"),
-        (RULES, "over: today\n", "over: 24h\n", "a target is a sum over the day", "use `aggregate: sum` and `over: today`"),
-        (RULES, "series: booking_visits_total", "series: visits", "nothing counts `visits`", "belongs into `shown`"),
-        (
-            RULES,
-            "team: business }\n    summary: Fewer",
-            "severity: mild }\n    summary: Fewer",
-            "`severity` is given to every alert",
-            "choose another",
-        ),
-        ("business", "\"08:00\"", "\"8:00\"", "`8:00` to `18:00` is not a span of a day", "write `HH:MM` twice"),
-        (
-            "infrastructure",
-            "\"/api/bookings\",\n    \"/api/bookings/:id\"",
-            "\"/api/:x\",\n    \"/api/bookings\"",
-            "`/api/bookings` is never reached",
-            "more specific",
-        ),
-        ("infrastructure", "\"hour_days\": 90", "\"hour_days\": 2", "kept shorter than `minute_days` (7 days)", "keep the coarser"),
-        ("production", "[\"ops.bookings.example\"]", "[]", "no console host", "name the host"),
-        (
-            "production",
-            "https://ops.bookings.example\"",
-            "https://opps.bookings.example\"",
-            "links would lead to `opps.bookings.example`",
-            "did you mean",
-        ),
-        ("production", "\"ZAR\"", "\"Rand\"", "`Rand` is not a currency code", "ZAR"),
-    ];
-    for (file, from, to, message, fix) in table {
+    for (file, from, to, message, fix) in SINGLE_MISTAKES {
         let found = mistakes(&[(file, from, to)]);
         let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
         let [mistake] = found.as_slice() else { panic!("{from:?} → {to:?} gave {} diagnostics:\n{}", found.len(), printed.join("\n")) };
@@ -302,10 +293,12 @@ fn every_field_of_the_types_can_be_written() {
     }
     let config = sources(&shipped(&[]), Environment::Production).unwrap();
     let value = serde_json::to_value(&config).unwrap();
-    for file in files::SHARED.iter() {
+    for file in &files::SHARED {
         let (mut written, mut known) = Default::default();
         paths(&value[file.section], "", &mut written);
-        examples(&file.shape).iter().for_each(|example| paths(example, "", &mut known));
+        for example in examples(&file.shape) {
+            paths(&example, "", &mut known);
+        }
         let unknown: Vec<_> =
             written.difference(&known).filter(|path| !path.contains("/labels/") && !path.contains("/matchers/")).collect();
         assert_eq!(unknown, Vec::<&String>::new(), "{}", file.name);
