@@ -101,7 +101,8 @@ async function memory() {
   }
   console.log("");
   bar("MiB after 200,000 requests", sizes.at(-1) / 1_048_576, atMost, 24);
-  bar("MiB grown over the last 80,000 of them", (sizes.at(-1) - sizes.at(-3)) / 1_048_576, atMost, 0);
+  // Not zero: the Collector's live window goes on filling for 15 minutes. A leak of 16 bytes a request would show.
+  bar("MiB grown over the last 80,000 of them", (sizes.at(-1) - sizes.at(-3)) / 1_048_576, atMost, 1.2);
   await variant.runtime.dispose();
 }
 

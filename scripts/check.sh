@@ -50,8 +50,8 @@ deployable() {
 }
 
 schemas() {
-  [ -d schema ] || return 0
-  cargo run --locked --quiet -- schema --check
+  cargo run --locked --quiet -- schema "$scratch/schema" && diff -r schema "$scratch/schema" ||
+    { echo "schema/ is not what the code says: run \`cargo run -- schema\`"; return 1; }
 }
 
 export WRANGLER_SEND_METRICS=false CI=1
