@@ -149,7 +149,7 @@ fn run_one(connection: &rusqlite::Connection, statement: &Statement) -> rusqlite
             Param::Text(value) => prepared.raw_bind_parameter(at + 1, value.as_str())?,
         }
     }
-    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let mut found = Vec::new();
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
