@@ -9,7 +9,7 @@ use parapet::alert::observe::Coverage;
 use parapet::alert::tick::TickOutcome;
 use parapet::channel::Addresses;
 use parapet::config::alerting::{Bound, Route, Severity, Via, When};
-use world::{DbFault, EMAIL, Mood, SLACK, World, at_s, error_rate, slack_channel, switch};
+use world::{DbFault, EMAIL, Mood, SENTRY, SLACK, World, at_s, error_rate, sentry_channel, slack_channel, switch};
 
 fn triples(of: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
     of.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect()
@@ -26,8 +26,13 @@ fn burst() -> World {
 #[test]
 fn a_5xx_burst_makes_exactly_one_message_on_each_channel_and_recovery_one_resolved_each() {
     let mut world = burst();
+    world.config.alerting.channels.push(sentry_channel("sentry"));
+    world.config.alerting.routes[0].channels.push("sentry".into());
+    world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
     world.run(at_s(-300), at_s(1_800));
-    for peer in [SLACK, EMAIL] {
+    let issues: std::collections::BTreeSet<_> = world.http.heard.borrow().iter().map(|heard| heard.alert.clone()).collect();
+    assert_eq!(issues.len(), 1, "one fingerprint, so one issue");
+    for peer in [SLACK, EMAIL, SENTRY] {
         let titles = world.http.titles(peer);
         assert_eq!(titles.len(), 2, "{titles:?}");
         assert!(titles[0].contains("FIRING critical · API error rate") && titles[0].contains("> 2 %"), "{titles:?}");
@@ -347,4 +352,110 @@ fn routes_pick_channels_by_labels_and_go_on_where_they_say_so() {
     world.set("s-one", 1.0, at_s(-5));
     world.run(at_s(0), at_s(59));
     assert_eq!(world.messages(), triples(&[("security", "first", "delivered"), ("slack", "first", "delivered")]));
+}
+
+#[test]
+fn a_sender_that_lost_its_lease_cannot_undo_what_another_one_did() {
+    use parapet::outbox::deliver::{Courier, LEASE_MS, round};
+    for (slow, heard, outcomes) in [
+        // The slow one's peer refused, the quick one's took it: delivered it stays.
+        ([Mood::Breaks, Mood::Takes], 1, ["retry", "delivered"]),
+        // The slow one's peer took it after all: delivered, whatever the quick one met.
+        ([Mood::Takes, Mood::Breaks], 1, ["delivered", "retry"]),
+        ([Mood::Gone, Mood::Takes], 1, ["dead", "delivered"]),
+    ] {
+        let mut world = World::with_rules(vec![switch("s-one")]);
+        world.config.alerting.routes[0].channels = vec!["slack".into()];
+        world.set("s-one", 1.0, at_s(-5));
+        world.tick(at_s(0));
+        world.http.next_moods(SLACK, slow);
+        let (mut first, mut second) = (Courier::default(), Courier::default());
+        let channels = &world.config.alerting.channels;
+        let later = at_s(0).plus(LEASE_MS);
+        {
+            let run = async { drop(round(at_s(0), channels, &world.addresses, &world.db, &world.http, &mut first).await) };
+            let mut slow: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(run);
+            world::poll_until(&mut slow, || !world.http.arrivals.borrow().is_empty());
+            world::block_on(round(later, channels, &world.addresses, &world.db, &world.http, &mut second));
+            world::block_on(slow);
+        }
+        let (message, attempts) = world.delivery(&world.ids("slack")[0]);
+        assert_eq!(message.state.as_str(), "delivered", "{slow:?}");
+        assert_eq!(attempts.iter().map(|attempt| attempt.outcome.as_str()).collect::<Vec<_>>(), outcomes);
+        assert_eq!(world.http.titles(SLACK).len(), heard);
+    }
+}
+
+#[test]
+fn a_test_alert_goes_the_same_way_as_a_real_one() {
+    use parapet::ports::Db;
+    use parapet::storage::outbox::insert_free;
+    use parapet::web::alerts::test_alert;
+    let mut world = World::with_rules(vec![]);
+    let asked = test_alert(br#"{"alert_type":"critical","message":"Does this arrive?"}"#, &world.config).unwrap();
+    let messages = asked.messages(at_s(0), &world.config, &world.addresses).unwrap();
+    // Asked for twice in one moment, it is written once.
+    for _ in 0..2 {
+        world::block_on(world.db.batch(insert_free(&messages, at_s(0)))).unwrap();
+    }
+    world.http.next_moods(SLACK, [Mood::Breaks]);
+    world.run(at_s(0), at_s(59));
+    assert_eq!(world.http.titles(EMAIL), ["TEST critical · Test alert · production"]);
+    assert_eq!(world.http.titles(SLACK).len(), 1);
+    let (_, attempts) = world.delivery(&messages[0].notification.id);
+    assert_eq!(attempts.iter().map(|attempt| attempt.status).collect::<Vec<_>>(), [Some(500), Some(200)]);
+}
+
+#[test]
+fn a_long_window_is_read_from_stored_minutes_and_live_slices() {
+    use parapet::config::alerting::{Aggregate, Compare, Over};
+    use parapet::ports::Db;
+    use parapet::storage::series::{Slice, write_minutes};
+    use parapet::telemetry::cell::Cell;
+    use parapet::telemetry::series::{Kind, SeriesKey};
+    let mut hourly = switch("s-hour");
+    hourly.when = When::Threshold {
+        of: world::selector("bookings_total", &[]),
+        aggregate: Aggregate::Sum,
+        over: Over::Ms(3_600_000),
+        compare: Compare::Below,
+        bound: Bound::Value(360.0),
+    };
+    let mut world = World::with_rules(vec![hourly]);
+    let key = SeriesKey::new(Kind::Counter, "bookings_total", vec![]);
+    // One booking in each 10 s: 360 an hour, not one fewer and none counted twice.
+    let slice = |at, count| Slice { t: at_s(at), cells: vec![(key.clone(), Cell::count(count))] };
+    let minutes: Vec<Slice> = (-120..0).map(|minute| slice(minute * 60, 6)).collect();
+    world::block_on(world.db.batch(write_minutes(0, &minutes))).unwrap();
+    world.live.slices = (-90..0).map(|ten| slice(ten * 10, 1)).collect();
+    assert_eq!(world.tick(at_s(0)).messages, 0);
+    world.live.slices.remove(80);
+    assert_eq!(world.tick(at_s(1)).messages, 2);
+}
+
+#[test]
+fn a_tick_that_did_not_come_for_five_minutes_is_told_by_the_next_one_and_never_by_the_first() {
+    use parapet::config::alerting::{Aggregate, Compare, NoData, Over};
+    let mut stalled = switch("s-ticks");
+    stalled.when = When::Threshold {
+        of: world::selector("parapet_tick_age_seconds", &[]),
+        aggregate: Aggregate::Last,
+        over: Over::Ms(60_000),
+        compare: Compare::Above,
+        bound: Bound::Value(300.0),
+    };
+    stalled.no_data = NoData::Ok;
+    let mut world = World::with_rules(vec![stalled]);
+    assert_eq!(world.tick(at_s(0)).messages, 0);
+    assert_eq!(world.tick(at_s(60)).messages, 0);
+    assert_eq!(world.tick(at_s(420)).messages, 2);
+    world.run(at_s(480), at_s(539));
+    assert_eq!(world.http.titles(EMAIL).len(), 2);
+}
+
+#[test]
+fn what_a_tick_reports_is_one_plain_record() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&world.tick(at_s(0))).unwrap());
 }

@@ -64,6 +64,13 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Polls until `enough` says so: the process stands still in the middle of what it does.
+pub fn poll_until(future: &mut Pin<Box<dyn Future<Output = ()> + '_>>, enough: impl Fn() -> bool) {
+    while !enough() {
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it ended before it came that far");
+    }
+}
+
 /// Polls the futures in the order `turns` gives (each turn picks one of those still running), then lets the rest finish in
 /// order. `crash_after` turns, everything still running is dropped instead.
 pub fn interleave(futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>, turns: &[usize], crash_after: Option<usize>) {
@@ -279,6 +286,14 @@ impl Peers {
 
     /// What a person who reads the message sees; the vendor refuses what its format does not allow.
     fn take(&self, peer: &str, request: &HttpRequest) -> Result<(), HttpResponse> {
+        if peer == SENTRY {
+            let (event, heard) = sentry_reads(request).ok_or_else(|| answer(400, "bad envelope"))?;
+            // Sentry drops a second event with the same id.
+            if self.idempotent.borrow_mut().insert(event) {
+                self.heard.borrow_mut().push(Heard { at: self.now.get(), ..heard });
+            }
+            return Ok(());
+        }
         let body: serde_json::Value = serde_json::from_slice(&request.body).map_err(|_| answer(400, "invalid_payload"))?;
         let (message, alert, title) = if peer.contains("slack") {
             slack_reads(&body).ok_or_else(|| answer(400, "invalid_blocks"))?
@@ -341,6 +356,22 @@ fn resend_reads(body: &serde_json::Value, request: &HttpRequest) -> Option<(Stri
     Some((key, alert, body["subject"].as_str()?.replace('\u{a0}', " ")))
 }
 
+/// An envelope as Sentry's developer documentation has it: three lines, the item's length exact, the key in a header.
+fn sentry_reads(request: &HttpRequest) -> Option<(String, Heard)> {
+    request.headers.iter().find(|(name, value)| name == "x-sentry-auth" && value.contains("sentry_key=publickey"))?;
+    let text = std::str::from_utf8(&request.body).ok()?;
+    let mut lines = text.splitn(3, '\n');
+    let header: serde_json::Value = serde_json::from_str(lines.next()?).ok()?;
+    let item: serde_json::Value = serde_json::from_str(lines.next()?).ok()?;
+    let payload = lines.next()?.trim_end_matches('\n');
+    (item["type"] == "event" && item["length"].as_u64()? == payload.len() as u64).then_some(())?;
+    let event: serde_json::Value = serde_json::from_str(payload).ok()?;
+    let alert = event["fingerprint"].as_array()?.last()?.as_str()?.to_owned();
+    let message = event["extra"]["message_id"].as_str()?.to_owned();
+    let title = event["message"].as_str()?.replace('\u{a0}', " ");
+    Some((header["event_id"].as_str()?.to_owned(), Heard { peer: SENTRY.to_owned(), message, alert, title, at: UnixMs(0) }))
+}
+
 fn answer(status: u16, body: &str) -> HttpResponse {
     HttpResponse { status, headers: vec![], body: body.as_bytes().to_vec() }
 }
@@ -381,6 +412,7 @@ impl Http for Peers {
 
 pub const SLACK: &str = "hooks.slack.com";
 pub const EMAIL: &str = "api.resend.com";
+pub const SENTRY: &str = "o1.ingest.sentry.io";
 
 pub fn selector(series: &str, labels: &[(&str, &str)]) -> Selector {
     Selector { series: series.to_owned(), labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect() }
@@ -440,6 +472,10 @@ pub fn email_channel(id: &str) -> Channel {
     Channel { id: id.to_owned(), via: Via::Email { format: EmailFormat::Resend, from }, send_resolved: true }
 }
 
+pub fn sentry_channel(id: &str) -> Channel {
+    Channel { id: id.to_owned(), via: Via::Sentry {}, send_resolved: true }
+}
+
 /// Everything to Slack and e-mail.
 pub fn config(rules: Vec<Rule>) -> Config {
     let everything = Route { matchers: BTreeMap::new(), channels: vec!["slack".to_owned(), "email".to_owned()], r#continue: false };
@@ -454,6 +490,7 @@ pub fn secret(name: &str) -> Option<String> {
         "SLACK_SECURITY_WEBHOOK" => "https://security.slack.com/services/T000/B000/XXXXXXXXsecretXXXX",
         "EMAIL_WEBHOOK_URL" => "https://api.resend.com/emails",
         "EMAIL_WEBHOOK_TOKEN" => "re_key",
+        "SENTRY_DSN" => "https://publickey@o1.ingest.sentry.io/42",
         "ALERT_EMAIL_RECIPIENTS" => "ops@example.com, owner@example.com",
         _ => return None,
     };
