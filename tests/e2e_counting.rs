@@ -1,5 +1,14 @@
 //! Every request counts exactly once, whatever happens to flushes, and what is acknowledged survives a kill.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a story that cannot go on fails"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

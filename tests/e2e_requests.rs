@@ -1,5 +1,14 @@
 //! What passes through Parapet is what was sent: in the real runtime, against the demo site's echo.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a story that cannot go on fails"
+)]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,5 +1,14 @@
 //! Rolling up and dropping: coarse rows are what the finer ones say, however often it is done and whatever comes late.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a story that cannot go on fails"
+)]
+
 #[path = "support/world.rs"]
 mod world;
 

@@ -76,6 +76,12 @@ struct Memory {
     next_ingest_seq: i64,
 }
 
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Collector")
+    }
+}
+
 impl DurableObject for Collector {
     fn new(state: State, env: Env) -> Self {
         Self { state, env, memory: RefCell::new(None), alarm_is_set: Slot::new(false) }
@@ -168,12 +174,11 @@ impl Collector {
         let sql = self.sql();
         self.with_memory(|memory| {
             let written = Written { config_version: memory.config_version };
-            let (isolate, seq) = match &write.batch.writer {
-                Some(writer) => (writer.isolate.clone(), i64::try_from(writer.seq).unwrap_or(i64::MAX)),
-                None => {
-                    memory.next_ingest_seq += 1;
-                    ("ingest".to_owned(), memory.next_ingest_seq)
-                }
+            let (isolate, seq) = if let Some(writer) = &write.batch.writer {
+                (writer.isolate.clone(), i64::try_from(writer.seq).unwrap_or(i64::MAX))
+            } else {
+                memory.next_ingest_seq += 1;
+                ("ingest".to_owned(), memory.next_ingest_seq)
             };
             let known = sql.exec("SELECT seq FROM journal WHERE isolate = ? AND seq = ?", vec![isolate.clone().into(), seq.into()])?;
             if !known.to_array::<serde_json::Value>()?.is_empty() {

@@ -73,13 +73,13 @@ pub(super) async fn answer(
                 content_type: problem::CONTENT_TYPE,
                 body: problem.for_request(&facts.request_id).to_json(),
             };
-            return respond(reply, facts, challenge);
+            return respond(&reply, facts, challenge);
         }
     };
-    respond(reply, facts, None)
+    respond(&reply, facts, None)
 }
 
-fn respond(reply: Reply, facts: &Facts, extra: Option<(&str, &str)>) -> worker::Result<web_sys::Response> {
+fn respond(reply: &Reply, facts: &Facts, extra: Option<(&str, &str)>) -> worker::Result<web_sys::Response> {
     let mut fields: Vec<String> = [
         "content-type",
         reply.content_type,
@@ -168,7 +168,7 @@ impl Call<'_> {
         }
         let around = Surroundings { missing_shards, ..surroundings(self.env).await };
         let document = realtime::render(self.now, window_s, &merge_answers(live), &self.config.business.shown, &around);
-        Ok(self.remember(key, Reply::json(200, &document)))
+        Ok(Self::remember(key, Reply::json(200, &document)))
     }
 
     async fn exposition(&self) -> Result<Reply, Problem> {
@@ -181,7 +181,7 @@ impl Call<'_> {
         }
         let answers = shards.into_iter().map(|cells| LiveAnswer { slices: Vec::new(), cells, lag_ms: 0 }).collect();
         let body = exposition::render(&merge_answers(answers).cells);
-        Ok(self.remember("exposition".to_owned(), Reply { status: 200, content_type: exposition::CONTENT_TYPE, body }))
+        Ok(Self::remember("exposition".to_owned(), Reply { status: 200, content_type: exposition::CONTENT_TYPE, body }))
     }
 
     /// 202 only after every shard concerned has its part on disk.
@@ -230,7 +230,7 @@ impl Call<'_> {
         })
     }
 
-    fn remember(&self, key: String, reply: Reply) -> Reply {
+    fn remember(key: String, reply: Reply) -> Reply {
         RECENT.with_borrow_mut(|recent| recent.insert(key, (clock::now(), reply.content_type, reply.body.clone())));
         reply
     }

@@ -64,6 +64,12 @@ pub(super) struct Done {
     pub(super) next_due_at: Option<UnixMs>,
 }
 
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
 impl DurableObject for Engine {
     fn new(state: State, env: Env) -> Self {
         let (courier, last_tick_wall) = (RefCell::default(), Cell::new(None));

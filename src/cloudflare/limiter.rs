@@ -45,6 +45,12 @@ struct Admission {
     at: i64,
 }
 
+impl std::fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Limiter")
+    }
+}
+
 impl DurableObject for Limiter {
     fn new(state: State, _env: Env) -> Self {
         Self { state, log: RefCell::new(None), window_ms: Slot::new(0), until_sweep: Slot::new(0) }

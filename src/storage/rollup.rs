@@ -103,9 +103,12 @@ pub fn read_finer(level: Level, t: UnixMs, after: i64) -> Statement {
     Statement::new(sql, [Param::Int(t.0), Param::Int(t.0 + level.width_ms()), Param::Int(after), Param::Int(i64::from(SERIES_PER_CHUNK))])
 }
 
-/// The chunk's coarse cells by (series, shard), and the last series in it; `None` when there was nothing left.
-pub fn merged(result: StatementResult) -> Result<Option<(Vec<(i64, u32, Cell)>, i64)>, DbError> {
-    let mut cells: Vec<(i64, u32, Cell)> = Vec::new();
+/// One coarse cell, of (series, shard).
+pub type Coarse = (i64, u32, Cell);
+
+/// The chunk's coarse cells, and the last series in it; `None` when there was nothing left.
+pub fn merged(result: StatementResult) -> Result<Option<(Vec<Coarse>, i64)>, DbError> {
+    let mut cells: Vec<Coarse> = Vec::new();
     for row in result.decode::<CellRow>("minute")? {
         let (series, shard) = (row.series, row.shard);
         let cell = row.into_cell()?;
@@ -118,7 +121,7 @@ pub fn merged(result: StatementResult) -> Result<Option<(Vec<(i64, u32, Cell)>, 
 }
 
 /// Overwrites the coarse rows of the bucket at `t`.
-pub fn write_coarse(level: Level, t: UnixMs, cells: &[(i64, u32, Cell)]) -> Statement {
+pub fn write_coarse(level: Level, t: UnixMs, cells: &[Coarse]) -> Statement {
     let rows: Vec<_> = cells.iter().map(|(series, shard, cell)| stored(t, *series, *shard, cell)).collect();
     let sql = match level {
         Level::Hour => {

@@ -276,11 +276,21 @@ mod tests {
 
     #[test]
     fn every_label_survives_the_round_trip() {
-        Method::ALL.into_iter().for_each(|it| assert_eq!(Method::from_str(it.as_str()), it));
-        StatusClass::ALL.into_iter().for_each(|it| assert_eq!(StatusClass::from_str(it.as_str()), Some(it)));
-        CacheStatus::ALL.into_iter().for_each(|it| assert_eq!(CacheStatus::from_str(it.as_str()), it));
-        LimitEffect::ALL.into_iter().for_each(|it| assert_eq!(LimitEffect::from_str(it.as_str()), Some(it)));
-        OriginFailure::ALL.into_iter().for_each(|it| assert_eq!(OriginFailure::from_str(it.as_str()), Some(it)));
+        for it in Method::ALL {
+            assert_eq!(Method::from_str(it.as_str()), it);
+        }
+        for it in StatusClass::ALL {
+            assert_eq!(StatusClass::from_str(it.as_str()), Some(it));
+        }
+        for it in CacheStatus::ALL {
+            assert_eq!(CacheStatus::from_str(it.as_str()), it);
+        }
+        for it in LimitEffect::ALL {
+            assert_eq!(LimitEffect::from_str(it.as_str()), Some(it));
+        }
+        for it in OriginFailure::ALL {
+            assert_eq!(OriginFailure::from_str(it.as_str()), Some(it));
+        }
         assert_eq!(Method::from_str("BREW"), Method::Other);
         assert_eq!(CacheStatus::from_str("HIT"), CacheStatus::Hit);
     }

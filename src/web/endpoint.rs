@@ -36,29 +36,26 @@ pub enum Endpoint {
 pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     let parts: Vec<&str> = trimmed.split('/').skip(1).collect();
-    let wrong_method = |allowed: &str| Err(Problem::method_not_allowed(allowed));
+    let found = |endpoint, role| Ok((endpoint, role));
     match (parts.as_slice(), method) {
-        (["api", "metrics", "realtime"], "GET" | "HEAD") => Ok((Endpoint::Realtime, Role::Viewer)),
-        (["api", "metrics", "realtime"], _) => wrong_method("GET"),
-        (["api", "metrics"], "GET" | "HEAD") => Ok((Endpoint::Exposition, Role::Viewer)),
-        (["api", "metrics"], "POST") => Ok((Endpoint::Ingest, Role::Ingest)),
-        (["api", "metrics"], _) => wrong_method("GET to read, POST to record"),
-        (["api", "test-alert"], "POST") => Ok((Endpoint::TestAlert, Role::Operator)),
-        (["api", "test-alert"], _) => wrong_method("POST"),
-        (["api", "v1", "deliveries", id], "GET") => Ok((Endpoint::Delivery((*id).to_owned()), Role::Viewer)),
-        (["api", "v1", "deliveries", _], _) => wrong_method("GET"),
-        (["api", "v1", "health"], "GET" | "HEAD") => Ok((Endpoint::Health, Role::Viewer)),
-        (["api", "v1", "health"], _) => wrong_method("GET"),
-        (["api", "v1", "config"], "GET") => Ok((Endpoint::ReadConfig, Role::Viewer)),
-        (["api", "v1", "config"], "POST") => Ok((Endpoint::ApplyConfig, Role::Admin)),
-        (["api", "v1", "config"], _) => wrong_method("GET to read, POST to apply"),
-        (["api", "v1", "config", "activate"], "POST") => Ok((Endpoint::ActivateConfig, Role::Admin)),
-        (["api", "v1", "config", "activate"], _) => wrong_method("POST"),
-        (["api", "v1", "tokens"], "GET") => Ok((Endpoint::ListTokens, Role::Admin)),
-        (["api", "v1", "tokens"], "POST") => Ok((Endpoint::CreateToken, Role::Admin)),
-        (["api", "v1", "tokens"], _) => wrong_method("GET to list, POST to create"),
-        (["api", "v1", "tokens", id], "DELETE") => Ok((Endpoint::RevokeToken((*id).to_owned()), Role::Admin)),
-        (["api", "v1", "tokens", _], _) => wrong_method("DELETE"),
+        (["api", "metrics", "realtime"], "GET" | "HEAD") => found(Endpoint::Realtime, Role::Viewer),
+        (["api", "metrics"], "GET" | "HEAD") => found(Endpoint::Exposition, Role::Viewer),
+        (["api", "metrics"], "POST") => found(Endpoint::Ingest, Role::Ingest),
+        (["api", "test-alert"], "POST") => found(Endpoint::TestAlert, Role::Operator),
+        (["api", "v1", "deliveries", id], "GET" | "HEAD") => found(Endpoint::Delivery((*id).to_owned()), Role::Viewer),
+        (["api", "v1", "health"], "GET" | "HEAD") => found(Endpoint::Health, Role::Viewer),
+        (["api", "v1", "config"], "GET" | "HEAD") => found(Endpoint::ReadConfig, Role::Viewer),
+        (["api", "v1", "config"], "POST") => found(Endpoint::ApplyConfig, Role::Admin),
+        (["api", "v1", "config", "activate"], "POST") => found(Endpoint::ActivateConfig, Role::Admin),
+        (["api", "v1", "tokens"], "GET" | "HEAD") => found(Endpoint::ListTokens, Role::Admin),
+        (["api", "v1", "tokens"], "POST") => found(Endpoint::CreateToken, Role::Admin),
+        (["api", "v1", "tokens", id], "DELETE") => found(Endpoint::RevokeToken((*id).to_owned()), Role::Admin),
+        (["api", "metrics"] | ["api", "v1", "config" | "tokens"], _) => Err(Problem::method_not_allowed("GET or POST")),
+        (["api", "metrics", "realtime"] | ["api", "v1", "health"] | ["api", "v1", "deliveries", _], _) => {
+            Err(Problem::method_not_allowed("GET"))
+        }
+        (["api", "test-alert"] | ["api", "v1", "config", "activate"], _) => Err(Problem::method_not_allowed("POST")),
+        (["api", "v1", "tokens", _], _) => Err(Problem::method_not_allowed("DELETE")),
         _ => Err(Problem::not_found("Nothing of Parapet's answers this path. Its API is below /api/metrics and /api/v1/.")),
     }
 }

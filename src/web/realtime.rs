@@ -48,7 +48,7 @@ pub struct Realtime {
     window_s: u32,
     requests: Requests,
     latency_ms: Latency,
-    routes: Vec<Route>,
+    routes: Vec<ByRoute>,
     countries: Vec<BTreeMap<&'static str, serde_json::Value>>,
     client_classes: Vec<BTreeMap<&'static str, serde_json::Value>>,
     limited: Limited,
@@ -76,7 +76,7 @@ struct Latency {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Route {
+struct ByRoute {
     route: String,
     method: String,
     count: u64,
@@ -181,7 +181,7 @@ impl Reader<'_> {
         sums.into_iter().map(|(value, sum)| (value, whole(sum))).collect()
     }
 
-    fn routes(&self) -> Vec<Route> {
+    fn routes(&self) -> Vec<ByRoute> {
         let mut counts: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
         for (key, cell) in self.of(name::REQUESTS) {
             let at = (key.label("route").unwrap_or_default().to_owned(), key.label("method").unwrap_or_default().to_owned());
@@ -191,12 +191,12 @@ impl Reader<'_> {
                 *errors += whole(cell.amount());
             }
         }
-        let mut routes: Vec<Route> = counts
+        let mut routes: Vec<ByRoute> = counts
             .into_iter()
             .map(|((route, method), (count, errors))| {
                 let duration =
                     self.merged(name::DURATION, |key| key.label("route") == Some(&route) && key.label("method") == Some(&method));
-                Route { count, error_ratio: ratio(errors, count), p95_ms: quantile_ms(duration.as_ref(), 0.95), route, method }
+                ByRoute { count, error_ratio: ratio(errors, count), p95_ms: quantile_ms(duration.as_ref(), 0.95), route, method }
             })
             .collect();
         routes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.route.cmp(&b.route)));

@@ -4,7 +4,9 @@ use super::*;
 
 fn of(values: &[f64]) -> Sketch {
     let mut sketch = Sketch::default();
-    values.iter().for_each(|value| sketch.observe(*value));
+    for value in values {
+        sketch.observe(*value);
+    }
     sketch
 }
 

@@ -104,7 +104,9 @@ proptest! {
     ) {
         let batches: Vec<Batch> = seen.iter().map(|(ago, label, n)| batch(vec![entry(*ago, counter("x_total", &label.to_string()), Cell::count(*n))])).collect();
         let mut straight = Window::default();
-        batches.iter().for_each(|b| straight.apply(b, NOW, BOUNDS));
+        for b in &batches {
+            straight.apply(b, NOW, BOUNDS);
+        }
         let mut turned = batches.clone();
         turned.rotate_left(order.index(batches.len()));
         let mut other = Window::default();
