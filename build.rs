@@ -51,10 +51,8 @@ fn main() -> ExitCode {
     for mistake in &mistakes {
         eprintln!("{}", mistake.text(Paint::Plain));
     }
-    fail(&format!(
-        "{} in {FOLDER}/, each shown above with its fix",
-        if mistakes.len() == 1 { "1 mistake".into() } else { format!("{} mistakes", mistakes.len()) }
-    ))
+    let count = if mistakes.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", mistakes.len()) };
+    fail(&format!("{count} in {FOLDER}/, with line and fix under `--- stderr`"))
 }
 
 fn fail(message: &str) -> ExitCode {

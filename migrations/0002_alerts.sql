@@ -52,6 +52,6 @@ CREATE TABLE channels (
   id TEXT PRIMARY KEY,
   delivered_at INTEGER,             -- newest delivery
   failing_since INTEGER,            -- first failure since then
-  dead_at INTEGER,                  -- newest message given up since then
+  dead_at INTEGER,                  -- newest message given up
   detail TEXT                       -- what the peer said last; no secrets
 ) WITHOUT ROWID;

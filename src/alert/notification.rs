@@ -226,6 +226,11 @@ impl Notification {
         facts
     }
 
+    /// What it does to people; of an alert that is over, what it did.
+    pub fn effect(&self) -> String {
+        if self.reason.is_end() { format!("It was: {}", self.summary) } else { self.summary.clone() }
+    }
+
     /// The sentence that says how it ended, for a message that says it is over: `Resolved after 12 min, peak 7.1 %.`
     pub fn ending(&self) -> Option<String> {
         let peak = self.peak_text().map_or(String::new(), |peak| format!(", peak {peak}"));

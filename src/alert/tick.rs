@@ -161,7 +161,7 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
 /// Looks at the channels alone, right after a message was given up: people hear of it now, not at the next tick.
 pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db) -> Result<TickReport, DbError> {
     let memory = remembered(now, db).await?;
-    let signals = watch::channels(&config.alerting, &memory.channels, now);
+    let signals = watch::channels(&config.alerting, &memory.channels, &memory.states, now);
     let steps = steps(now, &memory.states, signals);
     let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
     let changes = decided(steps, config, addresses, &mut report);
@@ -207,7 +207,7 @@ fn signals(now: UnixMs, config: &Config, memory: &Memory, verdicts: &[(&Rule, Ve
     }
     signals.push(watch::blindness(verdicts));
     signals.push(watch::configuration(seen.config_problem));
-    signals.extend(watch::channels(&config.alerting, &memory.channels, now));
+    signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
     let known: BTreeSet<String> = signals.iter().map(|(subject, _)| subject.id.clone()).collect();
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
     signals.extend(orphans.map(|state| (state.subject.clone(), Signal::Gone)));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::evaluate::Verdict;
-use super::incident::{Signal, Subject};
+use super::incident::{AlertState, Signal, Subject};
 use crate::config::alerting::{Alerting, OnError, Rule, Severity};
 use crate::ids;
 use crate::storage::outbox::ChannelHealth;
@@ -70,14 +70,16 @@ pub fn rule_error(rule: &Rule) -> Subject {
     Subject { owner: rule.owner.clone(), ..subject }
 }
 
-/// The alert about each configured channel, and what its health says at `now`.
-pub fn channels(alerting: &Alerting, health: &[ChannelHealth], now: UnixMs) -> Vec<(Subject, Signal)> {
+/// The alert about each configured channel, and what its health says at `now`. `states` are the alerts as stored.
+pub fn channels(alerting: &Alerting, health: &[ChannelHealth], states: &[AlertState], now: UnixMs) -> Vec<(Subject, Signal)> {
     alerting
         .channels
         .iter()
         .map(|channel| {
+            let subject = channel_subject(&channel.id);
             let health = health.iter().find(|health| health.id == channel.id);
-            (channel_subject(&channel.id), channel_signal(health, now))
+            let told_at = states.iter().find(|state| state.subject.id == subject.id).and_then(|state| state.fired_at);
+            (subject, channel_signal(health, told_at, now))
         })
         .collect()
 }
@@ -89,10 +91,12 @@ fn channel_subject(channel: &str) -> Subject {
     own("parapet-channel", "channel-dead", &name, &summary, Severity::Critical, labels)
 }
 
-fn channel_signal(health: Option<&ChannelHealth>, now: UnixMs) -> Signal {
+fn channel_signal(health: Option<&ChannelHealth>, told_at: Option<UnixMs>, now: UnixMs) -> Signal {
     let Some(health) = health else { return Signal::Off { measured: None } };
     let said = health.detail.as_deref().unwrap_or("no answer");
-    if health.dead_at.is_some() {
+    // Also when the channel has recovered meanwhile: a message was lost, and nobody has heard of it yet.
+    let untold = health.dead_at.is_some_and(|dead| told_at.is_none_or(|told| told < dead));
+    if health.is_dead() || untold {
         return Signal::On { measured: None, detail: Some(format!("A message was given up: {said}.")) };
     }
     match health.failing_since {

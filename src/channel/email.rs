@@ -101,7 +101,7 @@ fn mailbox(text: &str) -> Value {
 fn text_part(notification: &Notification) -> String {
     let mut lines = vec![notification.title(), String::new()];
     lines.extend(notification.ending());
-    lines.push(notification.summary.clone());
+    lines.push(notification.effect());
     lines.extend(notification.detail.clone());
     lines.push(String::new());
     lines.extend(notification.facts().into_iter().map(|(label, text)| format!("{label}: {text}")));
@@ -135,7 +135,7 @@ fn html_part(notification: &Notification) -> String {
                     } }
                     tr { td style="padding:12px 0" {
                         @if let Some(ending) = notification.ending() { p style="margin:0 0 8px" { (ending) } }
-                        p style="margin:0 0 8px" { (notification.summary) }
+                        p style="margin:0 0 8px" { (notification.effect()) }
                         @if let Some(detail) = &notification.detail { p style="margin:0 0 8px" { (detail) } }
                     } }
                     tr { td {

@@ -29,7 +29,9 @@ pub fn render(notification: &Notification, url: &str, secret: &str) -> Result<Ht
 
 /// The message: a fallback text for notifications, and the blocks.
 fn message(notification: &Notification) -> Value {
-    let fallback = format!("{} {}", bullet(notification), notification.title());
+    let since =
+        if notification.reason == NotifyReason::First { format!(" · since {}", notification.since_clock()) } else { String::new() };
+    let fallback = format!("{} {}{since}", bullet(notification), notification.title());
     let fields: Vec<Value> = notification.facts().into_iter().take(MAX_FIELDS).map(|(label, text)| field(label, &text)).collect();
     let mut blocks = vec![
         json!({"type": "header", "text": {"type": "plain_text", "text": cut(&header(notification), MAX_HEADER_CHARS), "emoji": true}}),
@@ -61,7 +63,8 @@ fn section(notification: &Notification) -> String {
         if notification.reason.is_end() { format!("Now {comparison}") } else { format!("*{comparison}*") }
     });
     let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers];
-    let texts = [Some(notification.summary.as_str()), notification.detail.as_deref()];
+    let effect = notification.effect();
+    let texts = [Some(effect.as_str()), notification.detail.as_deref()];
     let lines: Vec<String> = sentences.into_iter().flatten().chain(texts.into_iter().flatten().map(|text| escaped(text, 1_000))).collect();
     lines.join("\n")
 }

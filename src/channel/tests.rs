@@ -1,1 +1,208 @@
+use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
+use super::*;
+use crate::alert::notification::{NotifyReason, Stamp};
+use crate::alert::quantity::{Measured, Threshold, Unit};
+use crate::config::alerting::{EmailFormat, Severity};
+use crate::ports::{HttpError, HttpResponse};
+use crate::time::{MINUTE_MS, UnixMs};
+
+/// 2026-03-02T12:00:00Z.
+const NOON: UnixMs = UnixMs(1_772_452_800_000);
+
+/// An error rate of 6.4 % over 5 minutes, firing since five minutes, at noon.
+pub(super) fn firing() -> Notification {
+    Notification {
+        id: "msg_0123456789abcdef0123".into(),
+        alert: "alr_0123456789abcdef0123".into(),
+        reason: NotifyReason::First,
+        severity: Severity::Critical,
+        rule: "api-error-rate".into(),
+        name: "API error rate".into(),
+        summary: "Requests fail on our side: visitors see <errors> & cannot book.".into(),
+        detail: None,
+        labels: BTreeMap::from([
+            ("rule".into(), "api-error-rate".into()),
+            ("severity".into(), "critical".into()),
+            ("route".into(), "/api/bookings".into()),
+        ]),
+        measured: Some(Measured { value: 0.064, threshold: Threshold::Above(0.02), unit: Unit::Ratio, over_ms: 5 * MINUTE_MS }),
+        peak: Some(0.064),
+        normal: Some(0.003),
+        for_ms: 5 * MINUTE_MS,
+        since: NOON.plus(-5 * MINUTE_MS),
+        at: NOON,
+        owner: "payments-oncall".into(),
+        runbook: Some("https://ops.example.com/runbooks/api-error-rate".into()),
+        dashboard: "https://ops.example.com/operations?from=1&to=2".into(),
+        site: Stamp {
+            name: "Bookings".into(),
+            environment: "production".into(),
+            timezone: "Africa/Johannesburg".into(),
+            currency: "ZAR".into(),
+        },
+    }
+}
+
+/// The same alert twelve minutes after it began, over.
+pub(super) fn resolved() -> Notification {
+    let measured = Measured { value: 0.004, ..firing().measured.unwrap() };
+    Notification { reason: NotifyReason::Resolved, at: NOON.plus(7 * MINUTE_MS), measured: Some(measured), peak: Some(0.071), ..firing() }
+}
+
+/// A test without numbers.
+pub(super) fn test_message() -> Notification {
+    Notification {
+        reason: NotifyReason::Test,
+        name: "Test alert".into(),
+        summary: "Does this arrive?".into(),
+        detail: Some("Somebody asked for this test; nothing is wrong.".into()),
+        labels: BTreeMap::from([("severity".into(), "critical".into()), ("alertname".into(), "test".into())]),
+        measured: None,
+        peak: None,
+        normal: None,
+        runbook: None,
+        since: NOON,
+        ..firing()
+    }
+}
+
+fn slack() -> Via {
+    Via::Slack { secret: "HOOK".into() }
+}
+
+fn email(format: EmailFormat) -> Via {
+    Via::Email { format, from: "a@b.c".into() }
+}
+
+fn hook() -> Address {
+    Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
+}
+
+fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Result<HttpResponse, HttpError> {
+    let headers = headers.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Ok(HttpResponse { status, headers, body: body.as_bytes().to_vec() })
+}
+
+#[test]
+fn every_class_of_answer_means_one_thing() {
+    let retry = |after_ms| DeliveryOutcome::Retry { after_ms };
+    let delivered = DeliveryOutcome::Delivered;
+    let permanent = DeliveryOutcome::Permanent;
+    let resend = email(EmailFormat::Resend);
+    let sendgrid = email(EmailFormat::Sendgrid);
+    for (via, result, outcome) in [
+        (slack(), answered(200, &[], "ok"), delivered.clone()),
+        (slack(), answered(200, &[], "ok\n"), delivered.clone()),
+        (slack(), answered(200, &[], r#"{"ok":false,"error":"no_service"}"#), permanent.clone()),
+        (slack(), answered(200, &[], "<html>"), permanent.clone()),
+        (slack(), answered(400, &[], "invalid_payload"), permanent.clone()),
+        (slack(), answered(403, &[], "action_prohibited"), permanent.clone()),
+        (slack(), answered(404, &[], "channel_not_found"), permanent.clone()),
+        (slack(), answered(410, &[], "channel_is_archived"), permanent.clone()),
+        (slack(), answered(429, &[("retry-after", "30")], "rate_limited"), retry(Some(30_000))),
+        (slack(), answered(429, &[], "rate_limited"), retry(None)),
+        (slack(), answered(500, &[], "rollup_error"), retry(None)),
+        (slack(), answered(503, &[("retry-after", "Mon, 02 Mar 2026 12:01:00 GMT")], ""), retry(Some(60_000))),
+        (slack(), answered(101, &[], ""), permanent.clone()),
+        (slack(), answered(307, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
+        (resend.clone(), answered(200, &[], r#"{"id":"x"}"#), delivered.clone()),
+        (resend.clone(), answered(409, &[], r#"{"name":"concurrent_idempotent_requests"}"#), retry(None)),
+        (resend.clone(), answered(409, &[], r#"{"name":"invalid_idempotent_request"}"#), permanent.clone()),
+        (resend, answered(422, &[], "validation_error"), permanent.clone()),
+        (sendgrid.clone(), answered(202, &[], ""), delivered.clone()),
+        (sendgrid.clone(), answered(401, &[], ""), permanent.clone()),
+        (sendgrid, answered(413, &[], ""), permanent.clone()),
+        (Via::Sentry {}, answered(200, &[], r#"{"id":"x"}"#), delivered),
+        (Via::Sentry {}, answered(408, &[], ""), retry(None)),
+        (Via::Sentry {}, answered(425, &[], ""), retry(None)),
+        (Via::Sentry {}, answered(502, &[], ""), retry(None)),
+        (slack(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
+        (slack(), Err(HttpError::Network { message: "reset".into() }), retry(None)),
+        (slack(), Err(HttpError::BadUrl), permanent),
+    ] {
+        assert_eq!(classify(&via, &hook(), &result, NOON).outcome, outcome, "{via:?} {result:?}");
+    }
+}
+
+#[test]
+fn retry_after_reads_seconds_and_dates_and_ignores_the_rest() {
+    for (value, after_ms) in [
+        ("30", Some(30_000)),
+        (" 30 ", Some(30_000)),
+        ("0.25", Some(250)),
+        ("1.0001", Some(1_001)),
+        ("Mon, 02 Mar 2026 12:00:10 GMT", Some(10_000)),
+        ("Mon, 02 Mar 2026 11:00:00 GMT", Some(0)),
+        ("-1", None),
+        ("soon", None),
+        ("NaN", None),
+        ("inf", None),
+        ("", None),
+    ] {
+        assert_eq!(retry_after_ms(value, NOON), after_ms, "{value:?}");
+    }
+}
+
+#[test]
+fn no_part_of_an_address_is_ever_quoted() {
+    let echo = "no team at https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret, key secretSecretSecret";
+    let answer = classify(&slack(), &hook(), &answered(404, &[], echo), NOON);
+    assert_eq!(
+        answer,
+        Answer { outcome: DeliveryOutcome::Permanent, status: Some(404), detail: "answered 404: no team at …, key …".into() }
+    );
+    let error =
+        Err(HttpError::Network { message: "cannot reach https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into() });
+    assert_eq!(classify(&slack(), &hook(), &error, NOON).detail, "the connection failed: cannot reach …");
+    // A host alone may be said.
+    let dns = Err(HttpError::Network { message: "no such host: hooks.slack.com".into() });
+    assert_eq!(classify(&slack(), &hook(), &dns, NOON).detail, "the connection failed: no such host: hooks.slack.com");
+    let account = email::Account::new("https://user:pa%3Assword@mail.example.com/send", "ops@example.com", Some("SG.token-token".into()));
+    let address = Address::Email(account);
+    let echo = answered(401, &[], "SG.token-token pa:ssword user:pa:ssword ops@example.com \u{7}");
+    let detail = classify(&email(EmailFormat::Plain), &address, &echo, NOON).detail;
+    for secret in ["SG.token-token", "user:pa:ssword", "ops@example.com"] {
+        assert!(!detail.contains(secret), "{detail}");
+    }
+    assert_eq!(
+        format!("{:?} {address:?} {:?}", hook(), Address::Sentry { dsn: "https://key@sentry.example/1".into() }),
+        "Slack(…) Email(…) Sentry(…)"
+    );
+}
+
+#[test]
+fn long_answers_are_cut_and_control_characters_dropped() {
+    let answer = classify(&slack(), &hook(), &answered(500, &[], &format!("a\u{1b}[31m{}", "x".repeat(5_000))), NOON);
+    assert_eq!(answer.detail.chars().count(), "answered 500: ".len() + 200);
+    assert!(!answer.detail.contains('\u{1b}'));
+}
+
+#[test]
+fn a_missing_secret_turns_a_channel_off_and_is_named() {
+    let alerting: Alerting = serde_json::from_value(json!({
+        "channels": [
+            {"id": "slack", "via": {"slack": {"secret": "HOOK"}}},
+            {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},
+            {"id": "sentry", "via": {"sentry": {}}},
+        ],
+        "routes": [], "rules": [],
+    }))
+    .unwrap();
+    let bound = |names: &'static [&'static str]| move |name: &str| names.contains(&name).then(|| "https://x.example".to_owned());
+    let none = Addresses::resolve(&alerting, bound(&[]));
+    assert_eq!(
+        none.warnings().join("\n"),
+        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set"
+    );
+    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN"]));
+    assert_eq!(some.warnings(), ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set"]);
+    assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
+    // Empty is as good as missing.
+    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 3);
+    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap());
+    assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
+}

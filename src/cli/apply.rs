@@ -16,7 +16,7 @@ use crate::config::site::Environment;
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The console of the deployment, for example https://ops.example.com; the token is read from PARAPET_TOKEN
+    /// The address of the console; the token is read from PARAPET_TOKEN
     #[arg(long, value_name = "URL", value_parser = console)]
     to: String,
     /// The folder [default: monitoring]

@@ -126,7 +126,7 @@ mod tests {
     fn an_id_names_alert_episode_channel_and_reason_and_nothing_else() {
         let one = id("alr_1", UnixMs(5), "slack", NotifyReason::First);
         assert_eq!(one, id("alr_1", UnixMs(5), "slack", NotifyReason::First));
-        assert_eq!(one, "msg_61d0be04a6d7cb0abf3f");
+        assert_eq!(one, "msg_ee2265da368fb0b7dfed");
         for other in [
             id("alr_2", UnixMs(5), "slack", NotifyReason::First),
             id("alr_1", UnixMs(6), "slack", NotifyReason::First),

@@ -170,7 +170,7 @@ pub fn record(ended: &Ended<'_>) -> Vec<Statement> {
             ),
             Statement::new(
                 "INSERT INTO channels (id, delivered_at, detail) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET delivered_at = max(coalesce(delivered_at, 0), ?2), failing_since = NULL, dead_at = NULL, detail = ?3",
+                 ON CONFLICT (id) DO UPDATE SET delivered_at = max(coalesce(delivered_at, 0), ?2), failing_since = NULL, detail = ?3",
                 [channel, at, detail],
             ),
         ),
@@ -214,10 +214,17 @@ pub struct ChannelHealth {
     pub delivered_at: Option<UnixMs>,
     /// Its first failure since then.
     pub failing_since: Option<UnixMs>,
-    /// The newest message given up since then.
+    /// The newest message given up.
     pub dead_at: Option<UnixMs>,
     /// What the peer said last.
     pub detail: Option<String>,
+}
+
+impl ChannelHealth {
+    /// Whether nothing went through since a message was given up.
+    pub fn is_dead(&self) -> bool {
+        self.dead_at.is_some_and(|dead| self.delivered_at.is_none_or(|delivered| delivered < dead))
+    }
 }
 
 /// Audits the outbox at `now`: all open messages, and those that are overdue by more than five minutes and wait for no other.

@@ -251,7 +251,7 @@ fn channel_view(id: &str, health: Option<&ChannelHealth>, addresses: &Addresses)
     let state = match health {
         _ if off.is_some() => ChannelState::Off,
         None => ChannelState::Unused,
-        Some(health) if health.dead_at.is_some() => ChannelState::Dead,
+        Some(health) if health.is_dead() => ChannelState::Dead,
         Some(health) if health.failing_since.is_some() => ChannelState::Failing,
         Some(_) => ChannelState::Ok,
     };

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod config;
 pub mod endpoint;
 pub mod exposition;
+pub mod health;
 pub mod ingest;
 pub mod problem;
 pub mod realtime;

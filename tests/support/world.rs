@@ -139,7 +139,7 @@ impl Sqlite {
 }
 
 fn run_one(connection: &rusqlite::Connection, statement: &Statement) -> rusqlite::Result<StatementResult> {
-    let mut prepared = connection.prepare(statement.sql)?;
+    let mut prepared = connection.prepare_cached(statement.sql)?;
     for (at, param) in statement.params.iter().enumerate() {
         match param {
             Param::Null => prepared.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
@@ -443,28 +443,7 @@ pub fn email_channel(id: &str) -> Channel {
 /// Everything to Slack and e-mail.
 pub fn config(rules: Vec<Rule>) -> Config {
     let everything = Route { matchers: BTreeMap::new(), channels: vec!["slack".to_owned(), "email".to_owned()], r#continue: false };
-    let site = json!({
-        "environment": "production", "name": "Bookings", "console_hosts": ["ops.example.com"], "console_serves_site": "console_only",
-        "console_url": "https://ops.example.com", "timezone": "Africa/Johannesburg", "currency": "ZAR",
-    });
-    let rest = json!({
-        "site": site,
-        "infrastructure": {
-            "routes": [], "max_routes": 200, "max_series": 2000,
-            "retention": {"minute_days": 7, "hour_days": 90, "day_days": 730},
-            "ingest": {"max_batch": 100, "max_body_bytes": 65536, "max_tags": 8, "max_series_per_name": 100},
-        },
-        "security": {"limits": []},
-        "sentry": {
-            "origin_error_sample_rate": 1.0, "max_events_per_minute": 10, "scrub_keys": [],
-            "monitor": {"slug": "tick", "checkin_margin_min": 2, "max_runtime_min": 5, "failure_issue_threshold": 2, "recovery_threshold": 1},
-        },
-        "business": {"shown": [], "targets": [
-            {"id": "daily-revenue", "series": "revenue_cents_total", "per_day": 1_000_000.0, "hours": {"from": "08:00", "to": "20:00"}},
-        ]},
-        "alerting": {"channels": [], "routes": [], "rules": []},
-    });
-    let mut config: Config = serde_json::from_value(rest).unwrap();
+    let mut config: Config = serde_json::from_str(include_str!("minimal-config.json")).unwrap();
     config.alerting = Alerting { channels: vec![slack_channel("slack"), email_channel("email")], routes: vec![everything], rules };
     config
 }

@@ -1,6 +1,6 @@
 //! One mistake in one file, and the three ways to print it: for people, for programs, for GitHub.
 //!
-//! Lines and columns count from 1, columns in characters. Printed lines are cut to [`SHOWN_CHARS`] around the mistake, so
+//! Lines and columns count from 1, columns in characters. Printed lines are cut to `SHOWN_CHARS` around the mistake, so
 //! a minified file stays readable.
 
 use std::fmt::Write as _;

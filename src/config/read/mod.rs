@@ -1,7 +1,7 @@
 //! Reads `monitoring/` for one environment and reports every mistake in one go.
 //!
-//! The way of a file: text → [`node`] (a tree with places) → [`overlay`] (the environment's own values) → [`decode`] against
-//! the [`shape`]s of [`files`] → the configuration's types → [`check`](super::check), whose pointers lead back to places.
+//! The way of a file: text → `node` (a tree with places) → `overlay` (the environment's own values) → `decode` against
+//! the `shape`s of `files` → the configuration's types → `check`, whose pointers lead back to places.
 //! Native only: the Worker sees the compact JSON that comes out.
 //!
 //! Invariant: there is a configuration exactly when there is no diagnostic.

@@ -6,8 +6,9 @@
 
 use super::{Marker, OPEN_QUERY_KEYS, Scrubber, normalised, numbers};
 
-/// Vendors' keys by their public prefix.
-const KEY_PREFIXES: [&str; 14] = [
+/// Keys by their public prefix: our own API tokens, and vendors'.
+const KEY_PREFIXES: [&str; 15] = [
+    "ppt_",
     "sk_live_",
     "sk_test_",
     "rk_live_",

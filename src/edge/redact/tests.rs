@@ -83,6 +83,7 @@ fn tokens_go() {
         ("x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl y", "x [token] y"),
         ("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "[token]"),
         ("key sk_live_51H8abcdefghij", "key [token]"),
+        ("ppt_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4", "[token]"),
         ("xoxb-123456789012-abcdefghij", "[token]"),
     ]);
 }

@@ -39,7 +39,7 @@ fn every_way_to_be_refused_has_its_own_answer() {
     let expired = stored(&db, 2, "admin", NOW, None);
     let revoked = stored(&db, 3, "admin", NOW.plus(DAY_MS), Some(NOW));
     let future_role = stored(&db, 4, "auditor", NOW.plus(DAY_MS), None);
-    let mistyped = format!("{}x", &viewer[..viewer.len() - 1]);
+    let mistyped = format!("{}x", viewer.get(..52).unwrap());
     let bearer = |token: &str| Some(format!("Bearer {token}"));
     let table = [
         (None, 401, "token_missing"),
@@ -118,6 +118,6 @@ proptest! {
         let mut wrong = token.clone();
         wrong.replace_range(place..=place, &letter);
         prop_assert!(wrong == token || !well_formed(&wrong));
-        prop_assert!(!well_formed(&token[..place]));
+        prop_assert!(!well_formed(token.get(..place).unwrap()));
     }
 }

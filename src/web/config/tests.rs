@@ -68,7 +68,7 @@ fn going_back_activates_an_older_version_and_is_history_too() {
     assert_eq!(document(&db).version, 1);
     assert_eq!(go_to(&db, 0).unwrap().hash, shipped().hash());
     assert_eq!(document(&db).source, Source::Embedded);
-    assert_eq!(put(&db, &shipped()).unwrap().changed, false);
+    assert!(!put(&db, &shipped()).unwrap().changed);
     assert_eq!(put(&db, &with_login_limit(9)).unwrap().version, 3);
     assert_eq!(document(&db).history.iter().map(|entry| entry.version).collect::<Vec<_>>(), [3, 0, 1, 2, 1]);
 
