@@ -82,6 +82,7 @@ fn hook() -> Address {
     Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where a send's result stands")]
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Result<HttpResponse, HttpError> {
     let headers = headers.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Ok(HttpResponse { status, headers, body: body.as_bytes().to_vec() })

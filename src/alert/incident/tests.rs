@@ -35,6 +35,9 @@ fn subject(for_ms: i64, keep_firing_for_ms: i64) -> Subject {
     }
 }
 
+/// What it shows, the subject, signals at seconds since the start, the transitions they make.
+type Story = (&'static str, Subject, Vec<(i64, Signal)>, Vec<&'static str>);
+
 /// Plays signals at seconds since the start; gives the transitions and what is stored in the end.
 fn play(subject: &Subject, story: &[(i64, Signal)]) -> (Vec<&'static str>, Option<AlertState>) {
     let mut stored: Option<AlertState> = None;
@@ -49,7 +52,7 @@ fn play(subject: &Subject, story: &[(i64, Signal)]) -> (Vec<&'static str>, Optio
 
 #[test]
 fn an_alert_lives_as_the_field_expects() {
-    let table: [(&str, Subject, Vec<(i64, Signal)>, Vec<&str>); 12] = [
+    let table: [Story; 12] = [
         ("for 0 fires at once", subject(0, 0), vec![(0, on(2.0)), (60, off())], vec!["fired", "resolved"]),
         (
             "for is reached exactly",

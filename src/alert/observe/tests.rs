@@ -46,18 +46,23 @@ fn seen(rule: &Rule, now: UnixMs, live: &[Slice], stored: &Stored) -> Observatio
     observe(rule, now, ZONE, (&Index::new(live), &Coverage::Whole), stored).unwrap().remove(0)
 }
 
-fn amount(observation: &Observation) -> f64 {
-    observation.cells.first().map_or(0.0, Cell::amount)
+/// Whole units of a counter.
+fn amount(observation: &Observation) -> i64 {
+    match observation.cells.first() {
+        Some(Cell::Counter(sum)) => sum.0 / 1_000_000,
+        Some(other) => panic!("not a counter: {other:?}"),
+        None => 0,
+    }
 }
 
 #[test]
 fn a_short_window_holds_exactly_its_slices_and_not_the_one_that_just_began() {
     let live = every(SLICE_MS, NOON.plus(-LIVE_MS), NOON.plus(60_000));
     let observation = seen(&rule(Over::Ms(5 * MINUTE_MS), &[]), NOON, &live, &Stored::new());
-    assert_eq!((amount(&observation), observation.window.length_ms()), (30.0, 5 * MINUTE_MS));
+    assert_eq!((amount(&observation), observation.window.length_ms()), (30, 5 * MINUTE_MS));
     // Between two slices the start is floored: at most one slice more, and the window says so.
     let observation = seen(&rule(Over::Ms(5 * MINUTE_MS), &[]), NOON.plus(4_000), &live, &Stored::new());
-    assert_eq!((amount(&observation), observation.window.length_ms()), (31.0, 5 * MINUTE_MS + 4_000));
+    assert_eq!((amount(&observation), observation.window.length_ms()), (31, 5 * MINUTE_MS + 4_000));
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn a_long_window_counts_every_value_once_at_any_moment() {
             .collect();
         let observation = seen(&over, now, &live, &stored);
         let expected = now.floor(SLICE_MS).since(now.plus(-HOUR_MS).floor(MINUTE_MS)) / SLICE_MS;
-        assert_eq!(amount(&observation), expected as f64, "{offset_ms}");
+        assert_eq!(amount(&observation), expected, "{offset_ms}");
     }
 }
 
@@ -91,7 +96,7 @@ fn today_begins_at_local_midnight_and_right_after_it_needs_no_stored_minutes() {
     let just_after_midnight = NOON.plus(10 * HOUR_MS + 9 * MINUTE_MS);
     assert!(stored_reads(std::slice::from_ref(&today), just_after_midnight, ZONE).is_empty());
     let live = every(SLICE_MS, just_after_midnight.plus(-LIVE_MS), just_after_midnight);
-    assert_eq!(amount(&seen(&today, just_after_midnight, &live, &Stored::new())), 54.0);
+    assert_eq!(amount(&seen(&today, just_after_midnight, &live, &Stored::new())), 54);
 }
 
 #[test]
@@ -109,14 +114,14 @@ fn rules_with_one_window_share_one_read() {
 fn labels_match_whole_by_prefix_and_absent_ones_are_empty() {
     let live = [one(NOON.plus(-SLICE_MS), "/api/bookings"), one(NOON.plus(-SLICE_MS), "/api/search"), one(NOON.plus(-SLICE_MS), "/home")];
     for (labels, found) in [
-        (vec![], 3.0),
-        (vec![("route", "/home")], 1.0),
-        (vec![("route", "/api/*")], 2.0),
-        (vec![("route", "*")], 3.0),
-        (vec![("route", "/api")], 0.0),
-        (vec![("method", "")], 3.0),
-        (vec![("method", "GET")], 0.0),
-        (vec![("route", "/api/*"), ("method", "GET")], 0.0),
+        (vec![], 3),
+        (vec![("route", "/home")], 1),
+        (vec![("route", "/api/*")], 2),
+        (vec![("route", "*")], 3),
+        (vec![("route", "/api")], 0),
+        (vec![("method", "")], 3),
+        (vec![("method", "GET")], 0),
+        (vec![("route", "/api/*"), ("method", "GET")], 0),
     ] {
         assert_eq!(amount(&seen(&rule(Over::Ms(MINUTE_MS), &labels), NOON, &live, &Stored::new())), found, "{labels:?}");
     }

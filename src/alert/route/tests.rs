@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 /// Channels a, b, c on Slack, each with a secret of its own name, and d by e-mail.
-fn alerting(routes: serde_json::Value) -> Alerting {
+fn alerting(routes: &serde_json::Value) -> Alerting {
     let slack = |id: &str| json!({"id": id, "via": {"slack": {"secret": id}}});
     serde_json::from_value(json!({
         "channels": [slack("a"), slack("b"), slack("c"), {"id": "d", "via": {"email": {"format": "plain", "from": "x@y.z"}}}],
@@ -24,7 +24,7 @@ fn routes_lead_where_their_matchers_say() {
         {"matchers": {"team": "pay", "severity": "critical"}, "channels": ["b", "a"]},
         {"matchers": {"team": "web"}, "channels": ["c"]},
     ]);
-    let alerting = alerting(routes);
+    let alerting = alerting(&routes);
     let all = ["a", "b", "c"];
     let fallback = RoutingWhy::Fallback;
     let nobody = RoutingWhy::Nobody;
