@@ -1,6 +1,6 @@
 //! Sentry: alerts, errors and cron check-ins as envelopes, built from sentry-core's protocol types and sent by ourselves.
 //!
-//! Nothing of the SDK runs. `Event::default()`, `Breadcrumb::default()`, `Dsn::to_auth()` and every `capture_*` read the
+//! Nothing of the SDK runs and its `Dsn` is not used (see `project`). `Event::default()`, `Breadcrumb::default()`, `Dsn::to_auth()` and every `capture_*` read the
 //! system clock, which panics in WASM, so an event is built field by field with the time it is given.
 //!
 //! Invariants: rendering the same thing twice gives the same bytes and the same `event_id`, by which Sentry drops the
@@ -16,9 +16,10 @@
 use std::time::{Duration, SystemTime};
 
 use sentry_core::protocol::{ClientSdkInfo, EnvelopeItem, Event, Level, Map};
-use sentry_core::types::{Dsn, Uuid};
+use sentry_core::types::Uuid;
 use sentry_core::{Envelope, protocol::EnvelopeHeaders};
 
+use self::project::Project;
 use super::{RenderError, SENTRY_DSN};
 use crate::edge::redact::Scrubber;
 use crate::ids;
@@ -28,6 +29,7 @@ use crate::time::UnixMs;
 mod alert;
 mod check_in;
 mod error;
+mod project;
 pub mod quota;
 
 pub use alert::render_alert;
@@ -48,8 +50,7 @@ const MAX_TAG_VALUE_CHARS: usize = 200;
 
 /// The request that posts one item to the project of `dsn`.
 fn request(dsn: &str, event_id: Option<Uuid>, item: EnvelopeItem) -> Result<HttpRequest, RenderError> {
-    let bad = || RenderError::BadAddress { secret: SENTRY_DSN.to_owned() };
-    let dsn: Dsn = dsn.trim().parse().map_err(|_| bad())?;
+    let project = Project::of(dsn).ok_or_else(|| RenderError::BadAddress { secret: SENTRY_DSN.to_owned() })?;
     let headers = event_id.map_or_else(EnvelopeHeaders::new, |id| EnvelopeHeaders::new().with_event_id(id));
     let mut envelope = Envelope::new().with_headers(headers);
     envelope.add_item(item);
@@ -57,19 +58,13 @@ fn request(dsn: &str, event_id: Option<Uuid>, item: EnvelopeItem) -> Result<Http
     envelope.to_writer(&mut body).map_err(|error| RenderError::Body { why: error.to_string() })?;
     Ok(HttpRequest {
         method: "POST".to_owned(),
-        url: endpoint(&dsn),
+        url: project.endpoint,
         headers: vec![
             ("content-type".to_owned(), "application/x-sentry-envelope".to_owned()),
-            ("x-sentry-auth".to_owned(), format!("Sentry sentry_version=7, sentry_client={CLIENT}, sentry_key={}", dsn.public_key())),
+            ("x-sentry-auth".to_owned(), format!("Sentry sentry_version=7, sentry_client={CLIENT}, sentry_key={}", project.key)),
         ],
         body,
     })
-}
-
-/// `Dsn::envelope_api_url` by hand: the crate's own unwraps.
-fn endpoint(dsn: &Dsn) -> String {
-    let port = if dsn.port() == dsn.scheme().default_port() { String::new() } else { format!(":{}", dsn.port()) };
-    format!("{}://{}{port}{}api/{}/envelope/", dsn.scheme(), dsn.host(), dsn.path(), dsn.project_id())
 }
 
 /// What every event of ours has; the rest of its fields is empty.

@@ -150,13 +150,8 @@ impl Window {
             return Rc::clone(known);
         }
         let of_name = self.names.get(key.name()).map_or(0, |(_, n)| *n);
-        let fits = self.totals.len() < bounds.max_series && (of_name < bounds.max_series_per_name || key.labels().is_empty());
-        let key = if fits {
-            key.clone()
-        } else {
-            let labels = key.labels().iter().map(|(label, _)| (label.clone(), OTHER.to_owned())).collect();
-            SeriesKey::new(key.kind(), key.name(), labels)
-        };
+        let name_fits = is_own(key.name()) || of_name < bounds.max_series_per_name || key.labels().is_empty();
+        let key = if self.totals.len() < bounds.max_series && name_fits { key.clone() } else { overflow(key) };
         if let Some((known, _)) = self.totals.get_key_value(&key) {
             return Rc::clone(known);
         }
@@ -288,6 +283,19 @@ pub fn merge_answers(answers: Vec<LiveAnswer>) -> LiveAnswer {
     }
     let slices = slices.iter().map(|(t, cells)| Slice { t: *t, cells: pairs(cells) }).collect();
     LiveAnswer { slices, cells: pairs(&cells), lag_ms }
+}
+
+/// Whether Parapet writes the name itself; its labels are bounded where they are made.
+fn is_own(name: &str) -> bool {
+    name.starts_with("http_") || name.starts_with("parapet_")
+}
+
+/// The key that is counted instead: of our own series only the route is given up, so that rules still see classes.
+fn overflow(key: &SeriesKey) -> SeriesKey {
+    let gives_up = |label: &str| !is_own(key.name()) || label == "route";
+    let value_of = |label: &str, value: &str| if gives_up(label) { OTHER.to_owned() } else { value.to_owned() };
+    let labels = key.labels().iter().map(|(label, value)| (label.clone(), value_of(label, value))).collect();
+    SeriesKey::new(key.kind(), key.name(), labels)
 }
 
 fn merge_into(cells: &mut Cells, key: &Rc<SeriesKey>, cell: &Cell) {

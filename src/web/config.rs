@@ -135,7 +135,9 @@ struct Apply {
 
 /// `POST /api/v1/config` with `{config, note?}`: stores a version and makes it active, unless it is what is active.
 pub async fn apply<D: Db>(db: &D, body: &[u8], environment: Environment, author: &str, now: UnixMs) -> Result<Applied, Problem> {
-    let wanted: Apply = serde_json::from_slice(body).map_err(|error| {
+    // Read as text, like every other Config: a second kind of input would be a second copy of its reader in the Worker.
+    let text = std::str::from_utf8(body).map_err(|_| Problem::bad_request("bad_config", "The body is not UTF-8."))?;
+    let wanted: Apply = serde_json::from_str(text).map_err(|error| {
         let detail = format!("{error}. Send {{\"config\": …, \"note\": …}}; `parapet apply` does, from a checked folder.");
         Problem::bad_request("bad_config", detail)
     })?;

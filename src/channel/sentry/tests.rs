@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use sentry_core::Envelope;
+use sentry_core::types::Dsn;
 
 use super::quota::{Category, DEFAULT_WAIT_MS, MAX_WAIT_MS, limited_until};
 use super::*;
@@ -156,11 +158,26 @@ fn self_hosted_addresses_keep_port_and_path() {
     }
 }
 
-#[test]
-fn the_endpoint_is_the_one_the_crate_would_use() {
-    for text in [DSN, "http://key@127.0.0.1:9000/1", "https://key@sentry.example/on/prem/7", "http://k@h.example:443/1"] {
+proptest! {
+    #[test]
+    fn whatever_is_taken_for_a_dsn_goes_where_the_crate_would_send_it(
+        scheme in "https?", key in "[a-zA-Z0-9_-]{1,32}", secret in "(:[a-z0-9]{1,8})?",
+        host in r"([a-zA-Z0-9]([a-z0-9-]{0,5}[a-z0-9])?\.){0,3}[a-z]{2,5}|127\.0\.0\.1|\[::1\]", port in "(:([1-9][0-9]{0,3}|80|443))?",
+        folders in "(/[a-z0-9_-]{1,6}){0,2}", project in "[0-9]{1,8}", slash in "/?",
+    ) {
+        let text = format!("{scheme}://{key}{secret}@{host}{port}{folders}/{project}{slash}");
         let dsn: Dsn = text.parse().unwrap();
-        assert_eq!(endpoint(&dsn), dsn.envelope_api_url().as_str());
+        let project = Project::of(&text).unwrap();
+        prop_assert_eq!(project.endpoint, dsn.envelope_api_url().to_string());
+        prop_assert_eq!(project.key, dsn.public_key());
+    }
+
+    #[test]
+    fn any_text_is_refused_or_makes_a_url_and_a_header_without_surprises(text in "(https?://)?[ -~é\n]{0,12}@?[ -~é\n]{0,20}/?[ -~\n]{0,8}") {
+        if let Some(project) = Project::of(&text) {
+            prop_assert!(text.trim().parse::<Dsn>().is_ok(), "{text}");
+            prop_assert!(project.endpoint.chars().chain(project.key.chars()).all(|c| c.is_ascii_graphic() && !"@?#%\\,\"".contains(c)));
+        }
     }
 }
 

@@ -57,6 +57,20 @@ fn beyond_its_bounds_a_name_is_counted_under_other() {
 }
 
 #[test]
+fn our_own_series_give_up_only_the_route() {
+    let mut window = Window::default();
+    for n in 0..500 {
+        let labels = vec![("route".into(), format!("/{n}")), ("class".into(), "5xx".into())];
+        let key = SeriesKey::new(Kind::Counter, "http_requests_total", labels);
+        window.apply(&batch(vec![entry(0, key, Cell::count(1))]), NOW, BOUNDS);
+    }
+    let totals = window.totals();
+    assert_eq!(window.series(), BOUNDS.max_series + 1);
+    let beyond = totals.iter().find(|(key, _)| key.label("route") == Some(OTHER)).unwrap();
+    assert_eq!((beyond.0.label("class"), beyond.1.amount()), (Some("5xx"), 450.0), "a rule over the class misses nothing");
+}
+
+#[test]
 fn one_name_has_one_kind() {
     let mut window = Window::default();
     let gauge = SeriesKey::new(Kind::Gauge, "x_total", vec![]);
