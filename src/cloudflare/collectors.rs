@@ -38,21 +38,32 @@ pub(super) async fn live_window(env: &Env, now: UnixMs) -> LiveWindow {
     LiveWindow { slices, coverage: if missing.is_empty() { Coverage::Whole } else { Coverage::Missing(missing) } }
 }
 
-/// Counts the tick and its deliveries; the tick's moment is the sequence number, so a tick counts once.
-pub(super) async fn count_tick(env: &Env, config: &Config, report: &TickReport, sent: &[Sent], now: UnixMs) {
-    let entry = |name: &str, labels: &[(&str, &str)]| Entry {
-        t: now,
-        key: SeriesKey::new(Kind::Counter, name, labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
-        cell: Cell::count(1),
-        id: None,
-    };
-    let deliveries = sent.iter().map(|sent| entry(name::DELIVERIES, &[("channel", &sent.channel), ("outcome", sent.outcome.as_str())]));
-    let entries = std::iter::once(entry(name::TICKS, &[("outcome", report.outcome.as_str())])).chain(deliveries).collect();
-    let writer = Some(Writer { isolate: super::engine::NAME.to_owned(), seq: u64::try_from(now.0).unwrap_or_default() });
+/// Counts the tick; its moment is the sequence number, so a tick counts once.
+pub(super) async fn count_tick(env: &Env, config: &Config, report: &TickReport) {
+    let entry = entry(name::TICKS, &[("outcome", report.outcome.as_str())], report.now);
+    count(env, config, "engine-tick", report.now, vec![entry]).await;
+}
+
+/// Counts the attempts of one call that began at `at`; two calls never begin in the same millisecond, since one delivers.
+pub(super) async fn count_deliveries(env: &Env, config: &Config, sent: &[Sent], at: UnixMs) {
+    let entries = sent.iter().map(|sent| entry(name::DELIVERIES, &[("channel", &sent.channel), ("outcome", sent.outcome.as_str())], at));
+    count(env, config, "engine-delivery", at, entries.collect()).await;
+}
+
+fn entry(name: &str, labels: &[(&str, &str)], t: UnixMs) -> Entry {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Entry { t, key: SeriesKey::new(Kind::Counter, name, labels), cell: Cell::count(1), id: None }
+}
+
+async fn count(env: &Env, config: &Config, counter: &str, at: UnixMs, entries: Vec<Entry>) {
+    if entries.is_empty() {
+        return;
+    }
+    let writer = Some(Writer { isolate: counter.to_owned(), seq: u64::try_from(at.0).unwrap_or_default() });
     let write = Write { shard: 0, bounds: isolate::bounds(config), batch: Batch { writer, entries } };
     let written = within_bound(async { bindings::call::<_, Written>(&isolate::collector(env, 0)?, "/write", &write).await }).await;
     if let Err(error) = written {
-        worker::console_error!("tick: not counted: {error}");
+        worker::console_error!("{counter}: not counted: {error}");
     }
 }
 

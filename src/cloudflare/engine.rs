@@ -6,10 +6,12 @@
 //! only save the work.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
+use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 use worker::wasm_bindgen;
-use worker::{DurableObject, Env, Request, Response, State, durable_object};
+use worker::{Delay, DurableObject, Env, Request, Response, State, durable_object};
 
 use super::d1::D1;
 use super::in_force::{Active, engine_config};
@@ -29,8 +31,10 @@ pub(super) const NAME: &str = "engine";
 const LATE_MS: i64 = 90 * SECOND_MS;
 /// When to look again after the database failed.
 const AGAIN_MS: i64 = 10 * SECOND_MS;
-/// Rounds of sends in one call: with three channels 60 sends; the rest is sent when the alarm rings, at once.
-const MAX_ROUNDS: usize = 20;
+/// How long one call goes on sending: well below the minute after which the next tick comes.
+const MAX_CALL_MS: i64 = 25 * SECOND_MS;
+/// A message due this soon is waited for: the spacing of the slowest channel. Later ones are left to the alarm.
+const SOON_MS: i64 = 1_100;
 /// Where the moment of the last good tick is kept, on the wall clock.
 const LAST_TICK_KEY: &str = "last_tick_wall";
 
@@ -99,35 +103,45 @@ impl DurableObject for Engine {
 }
 
 impl Engine {
-    /// The whole way of one tick: look, decide, write, send, tell the outside.
+    /// The whole way of one tick: look, decide and write; then send, and tell the outside at the same time.
     async fn tick(&self, now: UnixMs) -> Done {
         if self.ticking.replace(true) {
             return Done { tick: None, sent: Vec::new(), next_due_at: None };
         }
-        let _reset = Reset(&self.ticking);
         let began = clock::now();
-        let active = match engine_config(&self.env).await {
-            Ok(active) => active,
-            Err(why) => return Done { tick: Some(TickReport::failed(now, why)), sent: Vec::new(), next_due_at: None },
+        // The next tick need not wait for slow peers, so the flag is lowered before anything is sent.
+        let decided = {
+            let _reset = Reset(&self.ticking);
+            self.decide(now).await
         };
-        let (config, addresses) = (&active.config, self.addresses(&active));
+        let (active, report) = match decided {
+            Ok(decided) => decided,
+            Err(why) => return Done { tick: Some(TickReport::failed(now, why)), ..self.deliver(now).await },
+        };
+        if let TickOutcome::AlreadyDone { .. } = report.outcome {
+            return Done { tick: Some(report), ..self.deliver(now).await };
+        }
+        let told = outward::tell(&self.env, &active.config, &report, clock::now().since(began));
+        let (done, ()) = join(self.deliver(now), told).await;
+        collectors::count_tick(&self.env, &active.config, &report).await;
+        self.upkeep(&active.config, now).await;
+        Done { tick: Some(report), ..done }
+    }
+
+    /// The tick itself, and the configuration it was decided by.
+    async fn decide(&self, now: UnixMs) -> Result<(Active, TickReport), String> {
+        let active = engine_config(&self.env).await?;
         let live = collectors::live_window(&self.env, now).await;
         let seen = Seen { live: &live, config_problem: active.problem.as_deref() };
         let report = match D1::bound(&self.env) {
-            Ok(db) => tick(now, config, &addresses, &db, &seen).await,
+            Ok(db) => tick(now, &active.config, &self.addresses(&active), &db, &seen).await,
             Err(error) => TickReport::failed(now, error.to_string()),
         };
         worker::console_log!("{}", serde_json::json!({"event": "tick", "report": &report}));
         if !matches!(report.outcome, TickOutcome::Failed { .. }) {
             self.remember_tick().await;
         }
-        let done = self.deliver(now.max(clock::now())).await;
-        collectors::count_tick(&self.env, config, &report, &done.sent, now).await;
-        if !matches!(report.outcome, TickOutcome::AlreadyDone { .. }) {
-            outward::tell(&self.env, config, &report, clock::now().since(began)).await;
-            self.upkeep(config, now).await;
-        }
-        Done { tick: Some(report), ..done }
+        Ok((active, report))
     }
 
     /// What can wait, last of all.
@@ -143,10 +157,12 @@ impl Engine {
         }
     }
 
-    /// Sends what is due until nothing is, or enough was sent for one call. `floor` is a moment that has certainly come: a
-    /// tick's, which a replayed schedule may put ahead of the wall clock.
+    /// Sends what is due, waiting out a channel's spacing, until nothing is due soon or it took long enough for one call; the
+    /// alarm does the rest. `floor` is a moment that has certainly come: a tick's, which a replayed schedule may put ahead
+    /// of the wall clock.
     async fn deliver(&self, floor: UnixMs) -> Done {
-        let mut done = Done { tick: None, sent: Vec::new(), next_due_at: Some(clock::now().plus(AGAIN_MS)) };
+        let began = clock::now();
+        let mut done = Done { tick: None, sent: Vec::new(), next_due_at: Some(began.plus(AGAIN_MS)) };
         if self.delivering.get() != Delivering::Nobody {
             self.delivering.set(Delivering::SomebodyWithMore);
             return done;
@@ -154,23 +170,28 @@ impl Engine {
         self.delivering.set(Delivering::Somebody);
         let _reset = Finished(&self.delivering);
         let (Ok(db), Ok(active)) = (D1::bound(&self.env), engine_config(&self.env).await) else { return done };
-        let mut courier = Lent { to: &self.courier, courier: self.courier.take() };
         let addresses = self.addresses(&active);
-        for _ in 0..MAX_ROUNDS {
+        let mut courier = Lent { to: &self.courier, courier: self.courier.take() };
+        let moment = || floor.plus(clock::now().since(began)).max(clock::now());
+        loop {
             self.delivering.set(Delivering::Somebody);
-            let now = floor.max(clock::now());
-            let round = dispatch(now, &active.config, &addresses, &db, &Outbound, &mut courier.courier).await;
+            let round = dispatch(moment(), &active.config, &addresses, &db, &Outbound, &mut courier.courier).await;
             if !round.sent.is_empty() || round.problem.is_some() {
                 worker::console_log!("{}", serde_json::json!({"event": "delivery", "round": &round}));
             }
             done.next_due_at = round.next_due_at;
             done.sent.extend(round.sent);
             let more = self.delivering.get() == Delivering::SomebodyWithMore;
-            let due = done.next_due_at.is_some_and(|at| at <= floor.max(clock::now()));
-            if round.problem.is_some() || !(more || due) {
-                break;
+            let wait_ms = if more { Some(0) } else { round.next_due_at.map(|at| at.since(moment()).max(0)) };
+            match wait_ms.filter(|wait_ms| *wait_ms <= SOON_MS) {
+                Some(wait_ms) if round.problem.is_none() && clock::now().since(began) < MAX_CALL_MS => {
+                    Delay::from(Duration::from_millis(wait_ms.unsigned_abs())).await;
+                }
+                Some(_) | None => break,
             }
         }
+        drop(courier);
+        collectors::count_deliveries(&self.env, &active.config, &done.sent, began).await;
         done
     }
 
