@@ -56,6 +56,7 @@ worker: build/index.js ## the Worker: build/index.js and build/index_bg.wasm
 build/index.js: $(SOURCES) | setup
 	WASM_BINDGEN_BIN=$(CURDIR)/$(WASM_BINDGEN) WASM_OPT_BIN=$(CURDIR)/node_modules/.bin/wasm-opt \
 	ESBUILD_BIN=$(CURDIR)/node_modules/.bin/esbuild $(WORKER_BUILD) --release -- --locked
+	node scripts/strip-names.mjs build/index_bg.wasm
 	touch $@
 
 run: worker ## the site and the console on http://localhost:$PORT, with the demo site behind

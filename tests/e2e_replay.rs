@@ -62,10 +62,8 @@ fn in_log(text: &str, config: &Config) -> Sums {
 }
 
 fn in_d1(runtime: &mut Runtime) -> Sums {
-    let rows = runtime.d1(
-        "SELECT s.labels AS labels, SUM(m.value) AS n FROM minute m JOIN series s ON s.id = m.series
-         WHERE s.name = 'http_requests_total' GROUP BY s.labels",
-    );
+    let rows = runtime.d1("SELECT s.labels AS labels, SUM(m.value) AS n FROM minute m JOIN series s ON s.id = m.series
+         WHERE s.name = 'http_requests_total' GROUP BY s.labels");
     let mut sums = Sums::new();
     for row in rows {
         let labels: BTreeMap<String, String> =
