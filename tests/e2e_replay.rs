@@ -12,6 +12,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
@@ -54,7 +55,7 @@ fn in_log(text: &str, config: &Config) -> Sums {
         let parts: Vec<&str> = line.split('"').collect();
         let mut request = parts[1].split(' ');
         let (method, target) = (request.next().unwrap(), request.next().unwrap());
-        let class = format!("{}xx", &parts[2].trim()[..1]);
+        let class = format!("{}xx", parts[2].trim().chars().next().unwrap());
         let id = routes.route_of(target.split('?').next().unwrap());
         *sums.entry((class, method.to_owned(), routes.name(id).to_owned())).or_default() += 1;
     }
@@ -118,12 +119,9 @@ fn made_up_log() -> String {
         };
         let method = if n % 11 == 0 { "HEAD" } else { "GET" };
         let address = format!("198.51.{}.{}", n / 200, n % 200);
-        text.push_str(&format!(
-            "{address} - - [17/May/2026:10:{:02}:{:02} +0000] \"{method} {path} HTTP/1.1\" {status} {} \"-\" \"Mozilla/5.0 (X11; Linux)\"\n",
-            n / 60 % 60,
-            n % 60,
-            n % 5_000
-        ));
+        let (minute, second, bytes) = (n / 60 % 60, n % 60, n % 5_000);
+        let at = format!("17/May/2026:10:{minute:02}:{second:02} +0000");
+        writeln!(text, "{address} - - [{at}] \"{method} {path} HTTP/1.1\" {status} {bytes} \"-\" \"Mozilla/5.0 (X11; Linux)\"").unwrap();
     }
     text
 }

@@ -18,10 +18,11 @@ use crate::edge::pipeline::Facts;
 use crate::telemetry::buffer::{Batch, Entry};
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::SeriesKey;
-use crate::telemetry::window::{Detail, LiveAnswer, merge_answers};
+use crate::telemetry::window::{Detail, LIVE_MS, LiveAnswer, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
 use crate::web::auth;
 use crate::web::endpoint::{self, Endpoint};
+use crate::web::health::{self, Intake, Messages, Seen, Ticks};
 use crate::web::problem::{self, Problem};
 use crate::web::realtime::{self, Surroundings};
 use crate::web::{self, exposition, ingest};
@@ -116,7 +117,7 @@ impl Call<'_> {
                 Ok(Reply::json(202, &receipt))
             }
             Endpoint::Delivery(id) => Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?)),
-            Endpoint::Health => Ok(Reply::json(200, &alerts::health(self.env, &self.config, self.now).await?)),
+            Endpoint::Health => Ok(self.health().await),
             Endpoint::ReadConfig => {
                 let in_force = active::current(self.env).map_err(|_| Problem::unavailable("The configuration"))?;
                 Ok(Reply::json(200, &web::config::read(&self.db()?, active::environment(self.env), &in_force).await?))
@@ -182,6 +183,31 @@ impl Call<'_> {
         let answers = shards.into_iter().map(|cells| LiveAnswer { slices: Vec::new(), cells, lag_ms: 0 }).collect();
         let body = exposition::render(&merge_answers(answers).cells);
         Ok(Self::remember("exposition".to_owned(), Reply { status: 200, content_type: exposition::CONTENT_TYPE, body }))
+    }
+
+    /// Looks at every part; one that does not answer is a reason of its own, never an error.
+    async fn health(&self) -> Reply {
+        let alerting = alerts::health(self.env, &self.config, self.now).await.ok();
+        let ticks = alerts::counts(self.env).await.ok().map(|(_, last_at)| Ticks { last_at });
+        let ask = Ask { now: self.now, window_ms: LIVE_MS, detail: Detail::Merged };
+        let (live, missing_shards) = ask_collectors::<LiveAnswer, _>(self.env, "/window", &ask).await;
+        let live = (missing_shards == 0).then(|| merge_answers(live));
+        let tokens = match self.db() {
+            Ok(db) => web::tokens::list(&db, self.now).await.ok(),
+            Err(_) => None,
+        };
+        let seen = Seen {
+            engine: ticks,
+            collector: live.map(|live| Intake { lag_ms: live.lag_ms, dropped: realtime::dropped(&live) }),
+            outbox: alerting.as_ref().map(|health| Messages {
+                due: health.outbox.open,
+                overdue: health.outbox.overdue,
+                dead: health.outbox.dead,
+            }),
+            tokens: tokens.and_then(|listed| u64::try_from(listed.tokens.len()).ok()),
+        };
+        let health = health::health(&self.config, &seen, |secret| bindings::text(self.env, secret).is_some(), self.now);
+        Reply::json(health.status.http_status(), &serde_json::json!({ "parapet": health, "alerting": alerting }))
     }
 
     /// 202 only after every shard concerned has its part on disk.

@@ -231,7 +231,8 @@ impl ChannelHealth {
 pub fn audit(now: UnixMs) -> Statement {
     Statement::new(
         concat!(
-            "SELECT (SELECT count(*) FROM outbox WHERE state IN ('due', 'leased')) AS open, count(*) AS overdue
+            "SELECT (SELECT count(*) FROM outbox WHERE state IN ('due', 'leased')) AS open,
+                    (SELECT count(*) FROM outbox WHERE state = 'dead' AND closed_at > ?1 - 86400000) AS dead, count(*) AS overdue
              FROM outbox o WHERE o.due_at < ?1 - 300000 AND ",
             unblocked!()
         ),
@@ -246,6 +247,8 @@ pub struct Audit {
     pub open: u64,
     /// Those overdue by more than five minutes: nobody works on them.
     pub overdue: u64,
+    /// Those given up in the last 24 hours.
+    pub dead: u64,
 }
 
 /// Reads one message and its attempts: two statements.

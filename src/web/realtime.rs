@@ -142,10 +142,15 @@ pub fn render(now: UnixMs, window_s: u32, live: &LiveAnswer, shown_business: &[S
         health: Health {
             last_tick_at: around.last_tick_at.map(UnixMs::rfc3339),
             collector_lag_ms: live.lag_ms,
-            dropped: read.total(name::DROPPED, None),
+            dropped: whole(dropped(live)),
             missing_shards: around.missing_shards,
         },
     }
+}
+
+/// Values that were not kept, in the window.
+pub fn dropped(live: &LiveAnswer) -> f64 {
+    live.cells.iter().filter(|(key, _)| key.name() == name::DROPPED).map(|(_, cell)| cell.amount()).sum()
 }
 
 struct Reader<'a> {
