@@ -14,6 +14,7 @@ mod world;
 
 use parapet::config::infrastructure::Retention;
 use parapet::ports::Db;
+use parapet::storage::Statement;
 use parapet::storage::series::{Slice, write_minutes};
 use parapet::telemetry::cell::Cell;
 use parapet::telemetry::series::{Kind, SeriesKey};
@@ -79,6 +80,26 @@ fn what_is_past_its_retention_goes_a_chunk_at_a_time() {
     let dropped: Vec<u64> = (0..4).map(|_| upkeep(&db, much_later).rows_dropped).collect();
     assert_eq!(dropped, [2_000, 2_000, 1_000, 0]);
     assert_eq!(rows(&db, "SELECT COUNT(*) AS n FROM hour"), [serde_json::json!({"n": 100})], "the hour was rolled up first");
+}
+
+#[test]
+fn a_closed_message_goes_with_its_attempts_after_ninety_days_and_an_open_one_never() {
+    let db = Sqlite::migrated();
+    for (id, closed_at) in [("msg_old", Some(NOON.0)), ("msg_new", Some(NOON.0 + 2 * DAY_MS)), ("msg_open", None)] {
+        let row = [id.into(), closed_at.into()];
+        block_on(db.batch(vec![
+            Statement::new(
+                "INSERT INTO outbox (id, alert, seq, channel, reason, state, notification, created_at, due_at, attempts, closed_at)
+                 VALUES (?1, 'alr_1', 1, 'slack', 'first', iif(?2 IS NULL, 'due', 'delivered'), '{}', 0, 0, 1, ?2)",
+                row,
+            ),
+            Statement::new("INSERT INTO attempts (message, attempt, at, outcome) VALUES (?1, 1, 0, 'delivered')", [id.into()]),
+        ]))
+        .unwrap();
+    }
+    assert_eq!(upkeep(&db, NOON.plus(91 * DAY_MS)).rows_dropped, 2);
+    let left = |sql| rows(&db, sql).len();
+    assert_eq!((left("SELECT id FROM outbox"), left("SELECT message FROM attempts WHERE message <> 'msg_old'")), (2, 2));
 }
 
 proptest! {

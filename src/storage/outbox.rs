@@ -240,6 +240,21 @@ pub fn audit(now: UnixMs) -> Statement {
     )
 }
 
+/// Drops at most `rows` messages closed before `before`, with their attempts; one transaction.
+pub fn expire(before: UnixMs, rows: u32) -> [Statement; 2] {
+    let oldest = [Param::Int(before.0), Param::Int(i64::from(rows))];
+    [
+        Statement::new(
+            "DELETE FROM attempts WHERE message IN (SELECT id FROM outbox WHERE closed_at < ?1 ORDER BY closed_at, id LIMIT ?2)",
+            oldest.clone(),
+        ),
+        Statement::new(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE closed_at < ?1 ORDER BY closed_at, id LIMIT ?2)",
+            oldest,
+        ),
+    ]
+}
+
 /// What [`audit`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Audit {

@@ -150,7 +150,7 @@ pub fn render(now: UnixMs, window_s: u32, live: &LiveAnswer, shown_business: &[S
 
 /// Values that were not kept, in the window.
 pub fn dropped(live: &LiveAnswer) -> f64 {
-    live.cells.iter().filter(|(key, _)| key.name() == name::DROPPED).map(|(_, cell)| cell.amount()).sum()
+    live.cells.iter().filter(|(key, _)| key.name() == name::DROPPED).fold(0.0, |sum, (_, cell)| sum + cell.amount())
 }
 
 struct Reader<'a> {
