@@ -115,7 +115,7 @@ fn health_names_every_channel_that_is_not_well() {
     let rows = |rows: Vec<serde_json::Value>| StatementResult { rows, ..StatementResult::default() };
     let read = |channels: Vec<serde_json::Value>, last: Option<UnixMs>, overdue: u64, bound: &[&str]| {
         let tick = last.map(|at| json!({"at": at, "report": "{}"})).into_iter().collect();
-        let results = vec![rows(tick), rows(channels), rows(vec![json!({"open": 3, "overdue": overdue})])];
+        let results = vec![rows(tick), rows(channels), rows(vec![json!({"open": 3, "dead": 0, "overdue": overdue})])];
         AlertHealth::read(results, &config(), &addresses(bound), NOON).unwrap()
     };
     let well = read(
