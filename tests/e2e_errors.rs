@@ -8,6 +8,7 @@ mod support;
 use support::http::Request;
 use support::peers::{Answer, Peer, sentry};
 use support::runtime::{Fault, Part, Runtime, Setup};
+use support::wait::until;
 
 /// A request id that every sample of a tenth holds: the reporter samples by the hash of the id.
 fn sampled_id(from: usize) -> String {
@@ -74,4 +75,17 @@ fn a_panic_in_the_production_build_is_told_to_sentry_and_the_next_request_is_ans
     let value = event["exception"]["values"][0]["value"].as_str().unwrap();
     assert!(value.starts_with("panicked at"), "{value}");
     assert_eq!(runtime.get("/").status, 200, "a fresh instance answers");
+}
+
+#[test]
+fn a_failure_of_parapets_own_is_told_too() {
+    let project = sentry::sentry();
+    let mut runtime = Setup::new().var("SENTRY_DSN", &sentry::dsn(&project)).start();
+    runtime.fault_always(Part::Db, &[Fault::Refuse]);
+    runtime.tick(1_790_000_040_000);
+    let events = until("the event of the tick that failed", 20, || {
+        let events = sentry::accepted_items(&project, "event");
+        events.iter().any(|event| event.to_string().contains("refused")).then_some(events)
+    });
+    assert!(events.iter().any(|event| event.to_string().contains("tick")), "{events:?}");
 }

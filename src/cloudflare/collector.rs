@@ -16,7 +16,7 @@ use worker::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State, durable_object};
 
 use super::d1::D1;
-use super::{bindings, clock};
+use super::{bindings, clock, report};
 use crate::ports::Db;
 use crate::storage;
 use crate::telemetry::buffer::Batch;
@@ -116,13 +116,11 @@ impl DurableObject for Collector {
         self.alarm_is_set.set(false);
         self.wake(now)?;
         let outcome = self.write_to_d1(now).await;
-        if let Err(message) = &outcome {
-            worker::console_error!("collector: minutes not written to D1: {message}");
-        }
         self.checkpoint(now)?;
         let unwritten = self.with_memory(|memory| Ok(memory.window.unwritten_minutes().len()))?;
-        if outcome.is_err() {
+        if let Err(message) = &outcome {
             self.set_alarm(now.plus(D1_RETRY_MS)).await;
+            report::own(&self.env, "collector", &format!("minutes are not in D1 yet: {message}")).await;
         } else if unwritten > 0 {
             self.arm(now).await;
         }

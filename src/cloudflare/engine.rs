@@ -16,7 +16,7 @@ use worker::{Delay, DurableObject, Env, Request, Response, State, durable_object
 use super::d1::D1;
 use super::in_force::{Active, engine_config};
 use super::outbound::Outbound;
-use super::{bindings, clock, collectors, outward};
+use super::{bindings, clock, collectors, outward, report};
 use crate::alert::dispatch::dispatch;
 use crate::alert::tick::{Seen, TickOutcome, TickReport, tick};
 use crate::channel::Addresses;
@@ -114,18 +114,23 @@ impl Engine {
             let _reset = Reset(&self.ticking);
             self.decide(now).await
         };
-        let (active, report) = match decided {
+        let (active, ticked) = match decided {
             Ok(decided) => decided,
             Err(why) => return Done { tick: Some(TickReport::failed(now, why)), ..self.deliver(now).await },
         };
-        if let TickOutcome::AlreadyDone { .. } = report.outcome {
-            return Done { tick: Some(report), ..self.deliver(now).await };
+        if let TickOutcome::AlreadyDone { .. } = ticked.outcome {
+            return Done { tick: Some(ticked), ..self.deliver(now).await };
         }
-        let told = outward::tell(&self.env, &active.config, &report, clock::now().since(began));
+        let told = async {
+            outward::tell(&self.env, &active.config, &ticked, clock::now().since(began)).await;
+            if let TickOutcome::Failed { why } = &ticked.outcome {
+                report::own(&self.env, "tick", why).await;
+            }
+        };
         let (done, ()) = join(self.deliver(now), told).await;
-        collectors::count_tick(&self.env, &active.config, &report).await;
+        collectors::count_tick(&self.env, &active.config, &ticked).await;
         self.upkeep(&active.config, now).await;
-        Done { tick: Some(report), ..done }
+        Done { tick: Some(ticked), ..done }
     }
 
     /// The tick itself, and the configuration it was decided by.
@@ -153,7 +158,7 @@ impl Engine {
         match done {
             Ok(done) if done == upkeep::Upkeep::default() => {}
             Ok(done) => worker::console_log!("{}", serde_json::json!({"event": "upkeep", "done": done})),
-            Err(error) => worker::console_error!("upkeep: put off to the next tick: {error}"),
+            Err(error) => report::own(&self.env, "upkeep", &format!("put off to the next tick: {error}")).await,
         }
     }
 

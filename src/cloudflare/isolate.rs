@@ -86,8 +86,8 @@ impl Here {
                 }
                 Delay::from(wait).await;
             }
-            if here.send(&env).await.is_err() {
-                worker::console_error!("flush left for the next request's");
+            if let Err(error) = here.send(&env).await {
+                report::own(&env, "flush", &format!("left for the next request's: {error}")).await;
             }
         });
     }

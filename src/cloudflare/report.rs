@@ -9,7 +9,7 @@ use std::future::Future;
 use worker::{Context, Env};
 
 use super::outbound::Outbound;
-use super::{bindings, clock};
+use super::{active, bindings, clock};
 use crate::channel::SENTRY_DSN;
 use crate::channel::sentry::quota::{self, Category};
 use crate::channel::sentry::{self, Sent};
@@ -47,6 +47,15 @@ pub(super) fn sending(env: &Env, config: &Config, report: &ErrorReport, now: Uni
             worker::console_error!("an error is not reported: {error}");
             None
         }
+    }
+}
+
+/// Reports a failure of Parapet's own, where something can wait for it: a Durable Object, or a `wait_until`.
+pub(super) async fn own(env: &Env, part: &str, message: &str) {
+    worker::console_error!("{part}: {message}");
+    let Ok(in_force) = active::current(env) else { return };
+    if let Some(sending) = sending(env, &in_force.config, &ErrorReport::own(part, message), clock::now()) {
+        sending.await;
     }
 }
 
