@@ -48,8 +48,9 @@ $(WORKER_BUILD): | $(RUST)
 $(CARGO_MACHETE): | $(RUST)
 	scripts/cargo-tool.sh cargo-machete 0.9.2
 
-# Folders are among the sources, so a file taken away is a change too.
-SOURCES := $(shell find src monitoring assets migrations schema build.rs .cargo -not -name '.*.swp' 2>/dev/null) Cargo.toml Cargo.lock rust-toolchain.toml
+# What the Worker is made of; unit tests, their snapshots and what they leave behind are not.
+SOURCES := $(shell find src monitoring assets migrations schema build.rs .cargo -type f \
+	-not -name '.*' -not -name tests.rs -not -name '*.snap*' 2>/dev/null) Cargo.toml Cargo.lock rust-toolchain.toml
 
 worker: build/index.js ## the Worker: build/index.js and build/index_bg.wasm
 
