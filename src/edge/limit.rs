@@ -108,11 +108,6 @@ impl DenyCache {
         }
         self.until_ms.insert((rule_index, key.to_owned()), now.0.saturating_add(retry_in_ms));
     }
-
-    /// Forgets everything; rule indexes change with the configuration.
-    pub fn clear(&mut self) {
-        self.until_ms.clear();
-    }
 }
 
 /// The first limit that guards `method` and `path`, with its index.

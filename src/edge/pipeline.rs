@@ -66,15 +66,13 @@ pub struct Isolate {
 impl Isolate {
     /// A fresh isolate under `config`.
     pub fn new(config: Rc<Config>) -> Self {
-        let mut isolate = Self {
+        Self {
             routes: RouteTable::new(&config.infrastructure.routes, config.infrastructure.max_routes),
             edge_logs: vec![SlidingLog::default(); config.security.limits.len()],
             denials: DenyCache::default(),
             buffer: Buffer::default(),
             config,
-        };
-        isolate.denials.clear();
-        isolate
+        }
     }
 
     /// Follows another configuration. What is buffered is closed under the old names first.
@@ -194,10 +192,8 @@ pub async fn run<E: Edge>(edge: &E, facts: &Facts, isolate: &RefCell<Isolate>, n
     if facts.replay == Replay::Claimed && config.site.environment != Environment::Dev {
         return Outcome::Own { answer: replay_refused(facts), recorded: Recorded::Owned, error: None };
     }
-    // Who is asking: limits and counts need it.
-    let client = ClientKey::of(facts.address.as_deref());
-    // A guarded route asks its limit before the origin sees anything.
-    let gate = admit(edge, facts, &client.to_string(), &config, isolate, now).await;
+    // A guarded route asks its limit, by who is asking, before the origin sees anything.
+    let gate = admit(edge, facts, &config, isolate, now).await;
     // What passed goes to the origin, untouched.
     let forwarded = match &gate {
         Gate::Open { .. } => Some(edge.forward(&facts.request_id).await),
@@ -212,10 +208,12 @@ enum Gate {
     Shut { effect: (usize, LimitEffect), answer: Answer },
 }
 
-async fn admit<E: Edge>(edge: &E, facts: &Facts, key: &str, config: &Config, isolate: &RefCell<Isolate>, now: UnixMs) -> Gate {
+async fn admit<E: Edge>(edge: &E, facts: &Facts, config: &Config, isolate: &RefCell<Isolate>, now: UnixMs) -> Gate {
     let Some((index, rule)) = limit::guarding(&config.security.limits, &facts.method, &facts.path) else {
         return Gate::Open { effect: None, headers: Vec::new() };
     };
+    let key = ClientKey::of(facts.address.as_deref()).to_string();
+    let key = key.as_str();
     let known = isolate.borrow().denials.retry_in_ms(index, key, now);
     let decided = match known {
         Some(retry_in_ms) => Ok(LimitDecision::Denied { retry_in_ms }),

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::series::{CellRow, json, stored};
+use super::series::{CellRow, json, stored, write_rows};
 use super::{Param, Statement, StatementResult};
 use crate::ports::DbError;
 use crate::telemetry::cell::Cell;
@@ -124,18 +124,8 @@ pub fn merged(result: StatementResult) -> Result<Option<(Vec<Coarse>, i64)>, DbE
 pub fn write_coarse(level: Level, t: UnixMs, cells: &[Coarse]) -> Statement {
     let rows: Vec<_> = cells.iter().map(|(series, shard, cell)| stored(t, *series, *shard, cell)).collect();
     let sql = match level {
-        Level::Hour => {
-            "INSERT OR REPLACE INTO hour (t, series, shard, value, at, low, high, sketch)
-             SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
-                    json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), unhex(json_extract(value, '$[7]'))
-             FROM json_each(?1)"
-        }
-        Level::Day => {
-            "INSERT OR REPLACE INTO day (t, series, shard, value, at, low, high, sketch)
-             SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
-                    json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), unhex(json_extract(value, '$[7]'))
-             FROM json_each(?1)"
-        }
+        Level::Hour => write_rows!("hour"),
+        Level::Day => write_rows!("day"),
     };
     Statement::new(sql, [json(&rows)])
 }

@@ -23,6 +23,21 @@ pub struct Slice {
     pub cells: Vec<(SeriesKey, Cell)>,
 }
 
+/// Overwrites rows of a value table with those of one JSON parameter, an array of [`JsonRow`].
+macro_rules! write_rows {
+    ($table:literal) => {
+        concat!(
+            "INSERT OR REPLACE INTO ",
+            $table,
+            " (t, series, shard, value, at, low, high, sketch)
+             SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+                    json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), unhex(json_extract(value, '$[7]'))
+             FROM json_each(?1)"
+        )
+    };
+}
+pub(super) use write_rows;
+
 /// Rows of one JSON parameter: 500 rows of at most ~700 bytes stay far below D1's 2 MB a value.
 pub const ROWS_PER_STATEMENT: usize = 500;
 
@@ -50,10 +65,7 @@ pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
                     [json(&series)],
                 ),
                 Statement::new(
-                    "INSERT OR REPLACE INTO minute (t, series, shard, value, at, low, high, sketch)
-                     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
-                            json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), unhex(json_extract(value, '$[7]'))
-                     FROM json_each(?1)",
+                    write_rows!("minute"),
                     [json(&rows)],
                 ),
             ]

@@ -142,6 +142,11 @@ pub mod name {
     /// Error reports by `outcome` (`sent`, `sampled`, `grouped`, `over_budget`, `rate_limited`).
     pub const ERROR_EVENTS: &str = "parapet_error_events_total";
 
+    /// Whether Parapet writes a name itself: nobody else may, and its labels are bounded where they are made.
+    pub fn is_own(name: &str) -> bool {
+        name.starts_with("http_") || name.starts_with("parapet_")
+    }
+
     /// Every name above with its kind and labels: what a rule of the configuration may select.
     pub const OWN: [(&str, super::Kind, &[&str]); 14] = {
         use super::Kind::{Counter, Distribution, Gauge};

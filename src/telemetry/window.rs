@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::buffer::{BUCKET_MS, Batch, Entry, dropped_key};
 use super::cell::Cell;
-use super::series::{Kind, OTHER, SeriesKey};
+use super::series::{Kind, OTHER, SeriesKey, name};
 use crate::storage::series::Slice;
 use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 
@@ -150,7 +150,7 @@ impl Window {
             return Rc::clone(known);
         }
         let of_name = self.names.get(key.name()).map_or(0, |(_, n)| *n);
-        let name_fits = is_own(key.name()) || of_name < bounds.max_series_per_name || key.labels().is_empty();
+        let name_fits = name::is_own(key.name()) || of_name < bounds.max_series_per_name || key.labels().is_empty();
         let key = if self.totals.len() < bounds.max_series && name_fits { key.clone() } else { overflow(key) };
         if let Some((known, _)) = self.totals.get_key_value(&key) {
             return Rc::clone(known);
@@ -285,14 +285,9 @@ pub fn merge_answers(answers: Vec<LiveAnswer>) -> LiveAnswer {
     LiveAnswer { slices, cells: pairs(&cells), lag_ms }
 }
 
-/// Whether Parapet writes the name itself; its labels are bounded where they are made.
-fn is_own(name: &str) -> bool {
-    name.starts_with("http_") || name.starts_with("parapet_")
-}
-
 /// The key that is counted instead: of our own series only the route is given up, so that rules still see classes.
 fn overflow(key: &SeriesKey) -> SeriesKey {
-    let gives_up = |label: &str| !is_own(key.name()) || label == "route";
+    let gives_up = |label: &str| !name::is_own(key.name()) || label == "route";
     let value_of = |label: &str, value: &str| if gives_up(label) { OTHER.to_owned() } else { value.to_owned() };
     let labels = key.labels().iter().map(|(label, value)| (label.clone(), value_of(label, value))).collect();
     SeriesKey::new(key.kind(), key.name(), labels)

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use crate::config::infrastructure::Ingest;
 use crate::telemetry::buffer::Entry;
 use crate::telemetry::cell::{Cell, MAX_MICROS};
-use crate::telemetry::series::{Kind, SeriesKey};
+use crate::telemetry::series::{self, Kind, SeriesKey};
 use crate::telemetry::window::{AHEAD_MS, LATE_MS};
 use crate::time::{UnixMs, human_span};
 
@@ -108,7 +108,7 @@ fn name(given: Option<Value>) -> Result<String, Refusal> {
         );
         return Err(("bad_name", detail));
     }
-    if name.starts_with("http_") || name.starts_with("parapet_") {
+    if series::name::is_own(&name) {
         return Err(("reserved_name", format!("`{name}` starts with a prefix Parapet writes itself (http_, parapet_); choose another")));
     }
     Ok(name)

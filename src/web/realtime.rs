@@ -211,8 +211,7 @@ impl Reader<'_> {
     /// Every recorded metric of the platform, the configured ones first present even when nothing came.
     fn business(&self, shown: &[String]) -> BTreeMap<String, serde_json::Value> {
         let mut business: BTreeMap<String, serde_json::Value> = shown.iter().map(|name| (name.clone(), serde_json::Value::Null)).collect();
-        let ours = |name: &str| name.starts_with("http_") || name.starts_with("parapet_");
-        let names: Vec<&str> = self.cells.iter().map(|(key, _)| key.name()).filter(|name| !ours(name)).collect();
+        let names: Vec<&str> = self.cells.iter().map(|(key, _)| key.name()).filter(|name| !name::is_own(name)).collect();
         for metric in names {
             let Some(cell) = self.merged(metric, |_| true) else { continue };
             let value = match &cell {
