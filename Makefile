@@ -54,7 +54,11 @@ SOURCES := $(shell find src monitoring assets migrations schema build.rs .cargo 
 
 worker: build/index.js ## the Worker: build/index.js and build/index_bg.wasm
 
+# Where the sources lie on this machine is nobody's business, and two kilobytes.
+REMAP := --remap-path-prefix=$(CURDIR)= --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
+
 build/index.js: $(SOURCES) | setup
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$(REMAP)" \
 	WASM_BINDGEN_BIN=$(CURDIR)/$(WASM_BINDGEN) WASM_OPT_BIN=$(CURDIR)/node_modules/.bin/wasm-opt \
 	ESBUILD_BIN=$(CURDIR)/node_modules/.bin/esbuild $(WORKER_BUILD) --release -- --locked
 	node scripts/strip-names.mjs build/index_bg.wasm

@@ -31,10 +31,11 @@ process.exit(unmet === 0 ? 0 : 1);
 
 async function speed(title, origin, leastShare) {
   const floor = await startPeer("pass-through", "passthrough", origin);
+  const headers = await startPeer("pass-through that sets two headers", "headers", origin);
   const ours = await startParapet(origin);
   const hono = await startPeer("Hono stack, traces 1", "hono", origin, { TRACES: "1" });
   const sampled = await startPeer("Hono stack, traces 0.1", "hono", origin, { TRACES: "0.1" });
-  const variants = [floor, ours, hono, sampled];
+  const variants = [floor, headers, ours, hono, sampled];
   for (const variant of variants) load(variant.port, { seconds: 1 });
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const half of [variants, variants.toReversed()]) {

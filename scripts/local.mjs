@@ -10,12 +10,14 @@ const read = (path) => readFileSync(join(ROOT, path), "utf8");
 /** wrangler.toml; its `name` is also the Worker's name in the runtime. */
 export const CONFIG = parse(read("wrangler.toml"));
 
-/** The built Worker's modules, under `build/`. */
+/** The modules of the Worker: its entry, and what is built. */
 function builtModules() {
   if (!existsSync(join(ROOT, "build/index.js"))) {
     throw new Error("build/index.js is missing: run `make worker` first");
   }
   return {
+    [CONFIG.main]: { type: "esm", contents: read(CONFIG.main) },
+    "src/cloudflare/glue.mjs": { type: "esm", contents: read("src/cloudflare/glue.mjs") },
     "build/index.js": { type: "esm", contents: read("build/index.js") },
     "build/index_bg.wasm": { type: "wasm", contents: new Uint8Array(readFileSync(join(ROOT, "build/index_bg.wasm"))) },
   };
@@ -24,7 +26,7 @@ function builtModules() {
 /**
  * Parapet as a Miniflare worker.
  * `vars` are added to (and win over) wrangler.toml's; `origin` is a binding of Miniflare's or undefined;
- * `main` may replace the main module by one that wraps `build/index.js`, such as TEST_MAIN; `sockets` are direct sockets.
+ * `main` may replace the main module by one that wraps it, such as TEST_MAIN; `sockets` are direct sockets.
  */
 export function parapet({ vars = {}, origin, main, sockets }) {
   const env = {};
@@ -41,7 +43,7 @@ export function parapet({ vars = {}, origin, main, sockets }) {
     config: {
       name: CONFIG.name,
       compatibilityDate: CONFIG.compatibility_date,
-      manifest: { mainModule: main?.files[0] ?? "build/index.js", modules },
+      manifest: { mainModule: main?.files[0] ?? CONFIG.main, modules },
       exports: Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }])),
       env,
     },

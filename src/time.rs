@@ -4,6 +4,7 @@
 //! `Africa/Johannesburg`) exists only at the border, in [`day_window`].
 
 use chrono::{DateTime, Datelike, TimeZone, Timelike, Utc};
+use chrono_tz::OffsetName;
 use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since the Unix epoch, UTC.
@@ -50,9 +51,20 @@ impl UnixMs {
 
     /// `HH:MM ZZZ` in `zone`, the way messages print a moment: `14:02 SAST`.
     pub fn clock_in(self, zone: chrono_tz::Tz) -> String {
-        self.utc().with_timezone(&zone).format("%H:%M %Z").to_string()
+        let here = self.utc().with_timezone(&zone);
+        format!("{:02}:{:02} {}", here.hour(), here.minute(), here.offset().abbreviation().unwrap_or("UTC"))
+    }
+
+    /// `28 Feb` in `zone`.
+    pub fn date_in(self, zone: chrono_tz::Tz) -> String {
+        let here = self.utc().with_timezone(&zone);
+        let month = usize::try_from(here.month0()).ok().and_then(|month| MONTHS.get(month));
+        format!("{} {}", here.day(), month.unwrap_or(&""))
     }
 }
+
+/// chrono's own formatter costs 10 KB of WebAssembly.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A half-open span of time, `[from, to)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

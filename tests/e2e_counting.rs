@@ -12,11 +12,12 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::http::{Request, Response};
 use support::runtime::{Fault, Part, Runtime, Setup};
-use support::wait::until;
+use support::wait::{stopwatch, until};
 
 const TOKEN: &str = "story-token-of-the-tests";
 
@@ -77,6 +78,20 @@ fn flushes_refused_lost_or_doubled_count_every_request_once_and_so_does_d1() {
     let expected: BTreeMap<String, u64> =
         [("2xx", quarter), ("3xx", quarter), ("4xx", quarter), ("5xx", quarter)].map(|(class, n)| (class.to_owned(), n)).into();
     assert_eq!(until("the minute in D1", 90, || Some(in_d1(&mut runtime)).filter(|rows| *rows == expected)), expected);
+}
+
+#[test]
+fn an_isolate_sends_one_flush_a_second_at_any_traffic() {
+    let mut runtime = start();
+    runtime.fault_path(Part::Collector, "/write", &[Fault::Pass]);
+    let (mut total, started) = (0, stopwatch());
+    while started.elapsed() < Duration::from_secs(3) {
+        visit(&runtime, 100);
+        total += 100;
+    }
+    wait_for_count(&runtime, total);
+    let (flushes, seconds) = (runtime.struck(Part::Collector, Fault::Pass), started.elapsed().as_secs_f64());
+    assert!(flushes >= 2 && flushes as f64 <= seconds / 0.9 + 1.0, "{flushes} flushes in {seconds} s for {total} requests");
 }
 
 #[test]

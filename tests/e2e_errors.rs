@@ -59,14 +59,23 @@ fn sentry_out_of_reach_costs_the_visitor_nothing() {
     assert_eq!(ask(&runtime, "/", "req-00000001"), 200);
 }
 
+/// A visit whose origin answers 500, which Parapet reports in the request's `waitUntil`.
+fn failing(path: &str) -> Request {
+    Request::post_json(path, &serde_json::json!({}))
+        .header("x-parapet-replay-client", "198.51.100.7")
+        .header("x-parapet-replay-status", "500")
+}
+
 #[test]
 fn a_panic_in_the_production_build_is_told_to_sentry_and_the_next_request_is_answered() {
     let project = sentry::sentry();
     let mut runtime = Setup::new().var("SENTRY_DSN", &sentry::dsn(&project)).start();
-    runtime.fault(Part::WaitUntil, &[Fault::Refuse]);
-    // The request that panics is lost; the runtime answers in its place.
-    let lost = runtime.connect().send(&Request::get("/"));
-    assert!(lost.is_err() || lost.is_ok_and(|response| response.status == 500));
+    assert_eq!(runtime.get("/").status, 200);
+    // One call of `waitUntil` is the flush's owner's, where a refusal is no panic; the other is the report's.
+    runtime.fault(Part::WaitUntil, &[Fault::Refuse, Fault::Refuse]);
+    let answer = runtime.connect().send(&failing("/search")).unwrap();
+    assert_eq!(answer.status, 500, "the origin's own answer, since the panic came after it");
+    assert!(answer.header("x-request-id").is_some());
 
     project.wait_for_accepted(1);
     let events = sentry::accepted_items(&project, "event");
@@ -74,6 +83,22 @@ fn a_panic_in_the_production_build_is_told_to_sentry_and_the_next_request_is_ans
     assert_eq!((&event["level"], &event["tags"]["kind"], &event["environment"]), (&"fatal".into(), &"panic".into(), &"dev".into()));
     let value = event["exception"]["values"][0]["value"].as_str().unwrap();
     assert!(value.starts_with("panicked at"), "{value}");
+
+    runtime.heal(Part::WaitUntil);
+    for path in ["/", "/search", "/"] {
+        assert_eq!(runtime.get(path).status, 200, "a fresh instance answers {path}");
+    }
+}
+
+#[test]
+fn a_panic_on_the_whole_way_costs_that_request_and_no_other() {
+    let project = sentry::sentry();
+    let mut runtime = Setup::new().var("SENTRY_DSN", &sentry::dsn(&project)).start();
+    runtime.fault(Part::WaitUntil, &[Fault::Refuse]);
+    let lost = runtime.connect().send(&failing("/api/bookings"));
+    assert!(lost.is_err() || lost.is_ok_and(|response| response.status == 500));
+    project.wait_for_accepted(1);
+    runtime.heal(Part::WaitUntil);
     assert_eq!(runtime.get("/").status, 200, "a fresh instance answers");
 }
 

@@ -182,7 +182,7 @@ impl Notification {
     pub fn since_clock(&self) -> String {
         let zone = self.site.timezone.parse().unwrap_or(chrono_tz::UTC);
         let (since, at) = (self.since.utc().with_timezone(&zone), self.at.utc().with_timezone(&zone));
-        let date = if since.date_naive() == at.date_naive() { String::new() } else { since.format("%-d %b ").to_string() };
+        let date = if since.date_naive() == at.date_naive() { String::new() } else { self.since.date_in(zone) + " " };
         format!("{date}{}", self.since.clock_in(zone))
     }
 

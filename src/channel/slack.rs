@@ -48,7 +48,7 @@ fn message(notification: &Notification) -> Value {
 
 /// `■ CRITICAL — API error rate`: shape and word, not colour alone.
 fn header(notification: &Notification) -> String {
-    let severity = notification.severity.as_str().to_uppercase();
+    let severity = notification.severity.as_str().to_ascii_uppercase();
     match notification.reason {
         NotifyReason::First => format!("{} {severity} — {}", shape(notification.severity), notification.name),
         NotifyReason::Resolved | NotifyReason::RuleRemoved => format!("● RESOLVED — {}", notification.name),

@@ -46,7 +46,7 @@ const MAX_BODY_BYTES: usize = 2_000_000;
 /// One request to a path of Parapet's.
 struct Call<'a> {
     request: web_sys::Request,
-    facts: &'a Facts,
+    facts: &'a Facts<'a>,
     query: &'a str,
     env: &'a Env,
     here: &'a Here,
@@ -57,7 +57,7 @@ struct Call<'a> {
 /// Answers a request to one of Parapet's own paths; whatever fails is a problem document, never a bare 500.
 pub(super) async fn answer(
     request: web_sys::Request,
-    facts: &Facts,
+    facts: &Facts<'_>,
     url: &str,
     env: &Env,
     here: &Here,
@@ -72,7 +72,7 @@ pub(super) async fn answer(
             let reply = Reply {
                 status: problem.status,
                 content_type: problem::CONTENT_TYPE,
-                body: problem.for_request(&facts.request_id).to_json(),
+                body: problem.for_request(facts.request_id).to_json(),
             };
             return respond(&reply, facts, challenge);
         }
@@ -80,7 +80,7 @@ pub(super) async fn answer(
     respond(&reply, facts, None)
 }
 
-fn respond(reply: &Reply, facts: &Facts, extra: Option<(&str, &str)>) -> worker::Result<web_sys::Response> {
+fn respond(reply: &Reply, facts: &Facts<'_>, extra: Option<(&str, &str)>) -> worker::Result<web_sys::Response> {
     let mut fields: Vec<String> = [
         "content-type",
         reply.content_type,
@@ -89,7 +89,7 @@ fn respond(reply: &Reply, facts: &Facts, extra: Option<(&str, &str)>) -> worker:
         "x-content-type-options",
         "nosniff",
         "x-request-id",
-        &facts.request_id,
+        facts.request_id,
     ]
     .map(str::to_owned)
     .to_vec();
@@ -106,7 +106,7 @@ thread_local! {
 
 impl Call<'_> {
     async fn run(self) -> Result<Reply, Problem> {
-        let (endpoint, needed) = endpoint::resolve(&self.facts.method, &self.facts.path)?;
+        let (endpoint, needed) = endpoint::resolve(self.facts.method, self.facts.path)?;
         let principal = super::access::authorize(&self.request, self.env, needed, self.now).await?;
         match endpoint {
             Endpoint::Realtime => self.realtime().await,

@@ -1,14 +1,13 @@
 //! What this isolate keeps between requests, and its flushes to the Collector.
 //!
-//! Invariant: the request that opened the buffer owns the flush and carries it out in its `wait_until`; its own runtime
-//! objects only, since an isolate's requests must not await each other's. A panic empties this memory: at most the last
-//! second is lost.
+//! Invariant: a flush runs in the `wait_until` of the request that owns it (entry.mjs), on that request's own runtime objects,
+//! since an isolate's requests must not await each other's. A panic empties this memory: at most the last second is lost.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use worker::{Context, Delay, Env};
+use worker::{Delay, Env};
 
 use super::bindings::{self, Class};
 use super::collector::{Write, Written};
@@ -19,8 +18,6 @@ use crate::ids;
 use crate::telemetry::window::Bounds;
 use crate::time::UnixMs;
 
-/// How long a buffer stays open.
-const FLUSH_AFTER: Duration = Duration::from_millis(900);
 /// Waits between tries to send what a Collector did not take: together below the 30 s a `wait_until` lives.
 const RETRY_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
 
@@ -39,9 +36,14 @@ thread_local! {
     static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
 }
 
+/// This isolate's memory, if a request has made it.
+pub(super) fn known() -> Option<Here> {
+    HERE.with_borrow(Clone::clone)
+}
+
 /// This isolate's memory, made at its first request from the embedded configuration.
 pub(super) fn here(env: &Env) -> Result<Here, crate::config::ConfigError> {
-    if let Some(here) = HERE.with_borrow(Clone::clone) {
+    if let Some(here) = known() {
         return Ok(here);
     }
     let in_force = active::current(env)?;
@@ -70,26 +72,22 @@ impl Here {
     pub(super) fn request_id(&self) -> String {
         let n = self.next_request.get().wrapping_add(1);
         self.next_request.set(n);
-        format!("{}_{}{n:08x}", ids::prefix::REQUEST, self.id)
+        [ids::prefix::REQUEST, "_", &self.id, &ids::hex(&n.to_be_bytes())].concat()
     }
 
-    /// Flushes the buffer in a second, within this request's `wait_until`.
-    pub(super) fn flush_soon(&self, env: Env, context: &Context) {
-        let here = self.clone();
-        context.wait_until(async move {
-            Delay::from(FLUSH_AFTER).await;
-            here.close(clock::now());
-            for wait in RETRY_AFTER {
-                match here.send(&env).await {
-                    Ok(()) => return,
-                    Err(error) => worker::console_error!("flush not acknowledged, kept and sent again: {error}"),
-                }
-                Delay::from(wait).await;
+    /// Closes the buffer and sends what no Collector has acknowledged.
+    pub(super) async fn flush(&self, env: &Env) {
+        self.close(clock::now());
+        for wait in RETRY_AFTER {
+            match self.send(env).await {
+                Ok(()) => return,
+                Err(error) => worker::console_error!("flush not acknowledged, kept and sent again: {error}"),
             }
-            if let Err(error) = here.send(&env).await {
-                report::own(&env, "flush", &format!("left for the next request's: {error}")).await;
-            }
-        });
+            Delay::from(wait).await;
+        }
+        if let Err(error) = self.send(env).await {
+            report::own(env, "flush", &format!("left for the next request's: {error}")).await;
+        }
     }
 
     fn close(&self, now: UnixMs) {

@@ -12,6 +12,7 @@ mod collector;
 mod collectors;
 mod console;
 mod d1;
+mod direct;
 mod engine;
 mod fetch;
 mod glue;

@@ -40,7 +40,7 @@ async fn exchange(request: HttpRequest, signal: &worker::AbortSignal) -> Result<
     let mut response = Fetch::Request(outgoing).send_with_signal(signal).await.map_err(|error| network(&error, &request))?;
     let mut body = response.bytes().await.map_err(|error| network(&error, &request))?;
     body.truncate(MAX_RESPONSE_BYTES);
-    let headers = response.headers().entries().map(|(name, value)| (name.to_lowercase(), value)).collect();
+    let headers = response.headers().entries().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     Ok(HttpResponse { status: response.status_code(), headers, body })
 }
 

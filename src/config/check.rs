@@ -76,14 +76,14 @@ pub fn problems(config: &Config) -> Vec<Problem> {
 /// The entry of `known` that `wrong` was probably meant to be: one that it begins, or at most a third of its letters (and
 /// one) apart.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
+    let wrong = wrong.to_ascii_lowercase();
     let distance = |candidate: &str| {
         let begins = wrong.len() >= 3 && candidate.starts_with(&wrong);
         if begins { 1 } else { strsim::damerau_levenshtein(&wrong, candidate) }
     };
     known
         .into_iter()
-        .map(|candidate| (distance(&candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(&candidate.to_ascii_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

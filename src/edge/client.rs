@@ -91,12 +91,13 @@ impl ClientClass {
 
     /// The class of a user agent: declared crawlers first, then browsers (`Mozilla/` or `Opera/`), the rest are tools.
     pub fn of(user_agent: &str) -> Self {
-        let head: String = user_agent.chars().take(USER_AGENT_CHARS).collect::<String>().to_ascii_lowercase();
-        if head.trim().is_empty() || head == "-" {
+        let agent = user_agent.as_bytes();
+        let head = agent.get(..USER_AGENT_BYTES).unwrap_or(agent).trim_ascii();
+        if head.is_empty() || head == b"-" {
             Self::Empty
-        } else if CRAWLER_MARKS.iter().any(|mark| head.contains(mark)) {
+        } else if names_a_crawler(head) {
             Self::Crawler
-        } else if head.starts_with("mozilla/") || head.starts_with("opera/") {
+        } else if starts_with(head, "mozilla/") || starts_with(head, "opera/") {
             Self::Browser
         } else {
             Self::Tool
@@ -104,30 +105,55 @@ impl ClientClass {
     }
 }
 
-/// What is read of a user agent: real ones say who they are well before this.
-const USER_AGENT_CHARS: usize = 300;
+/// Whether a mark stands anywhere in it. One pass: each request pays for it, and few places begin a mark.
+fn names_a_crawler(agent: &[u8]) -> bool {
+    let mut rest = agent;
+    while let Some((first, after)) = rest.split_first() {
+        if marks_that_begin(first.to_ascii_lowercase()).iter().any(|mark| starts_with(rest, mark)) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
 
-/// Words by which crawlers, feed readers, previewers and monitors name themselves.
-const CRAWLER_MARKS: [&str; 14] = [
-    "bot",
-    "crawl",
-    "spider",
-    "slurp",
-    "feed",
-    "rss",
-    "reader",
-    "preview",
-    "monitor",
-    "facebookexternalhit",
-    "archiver",
-    "scan",
-    "index",
-    "+http",
-];
+fn starts_with(text: &[u8], mark: &str) -> bool {
+    text.get(..mark.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark.as_bytes()))
+}
+
+/// What is read of a user agent: real ones say who they are well before this.
+const USER_AGENT_BYTES: usize = 300;
+
+/// Words by which crawlers, feed readers, previewers and monitors name themselves, by their first letter.
+fn marks_that_begin(letter: u8) -> &'static [&'static str] {
+    match letter {
+        b'a' => &["archiver"],
+        b'b' => &["bot"],
+        b'c' => &["crawl"],
+        b'f' => &["facebookexternalhit", "feed"],
+        b'i' => &["index"],
+        b'm' => &["monitor"],
+        b'p' => &["preview"],
+        b'r' => &["reader", "rss"],
+        b's' => &["scan", "slurp", "spider"],
+        b'+' => &["+http"],
+        _ => &[],
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_mark_is_seen_wherever_it_stands() {
+        for mark in (u8::MIN..=u8::MAX).flat_map(marks_that_begin) {
+            assert!(!marks_that_begin(mark.as_bytes()[0]).is_empty());
+            for agent in [mark.to_uppercase(), format!("Mozilla/5.0 ({mark}"), format!("x{mark}y")] {
+                assert_eq!(ClientClass::of(&agent), ClientClass::Crawler, "{agent}");
+            }
+        }
+    }
 
     #[test]
     fn one_client_has_one_key() {

@@ -14,32 +14,32 @@ use super::route::{RouteId, RouteTable};
 use crate::config::Config;
 use crate::config::security::{Limit, LimitMode, OnFailure};
 use crate::config::site::Environment;
-use crate::telemetry::buffer::{Buffer, Names, Recorded};
+use crate::telemetry::buffer::{Buffer, Names};
 use crate::telemetry::sample::{CacheStatus, Colo, Country, LimitEffect, Method, OriginFailure, Sample, StatusClass};
 use crate::time::{SECOND_MS, UnixMs};
 use crate::web::problem::{self, Problem};
 
 /// What is read of a request before anything is decided.
-#[derive(Debug, Clone)]
-pub struct Facts {
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
     /// The method as sent.
-    pub method: String,
+    pub method: &'a str,
     /// The host without port.
-    pub host: String,
+    pub host: &'a str,
     /// The path, still percent-encoded, without query.
-    pub path: String,
+    pub path: &'a str,
     /// The client's address as Cloudflare says it.
-    pub address: Option<String>,
+    pub address: Option<&'a str>,
     /// Whether the request claims a client of its own: see [`Replay`].
     pub replay: Replay,
     /// `User-Agent`, empty when there is none.
-    pub user_agent: String,
+    pub user_agent: &'a str,
     /// Where the client is.
     pub country: Country,
     /// Which location answers.
     pub colo: Colo,
     /// The id that goes to the origin and back.
-    pub request_id: String,
+    pub request_id: &'a str,
 }
 
 /// The development-only header by which `parapet replay` sends a log's own client addresses.
@@ -87,8 +87,8 @@ impl Isolate {
         self.buffer.flush(isolate, now, &Names { routes: &self.routes, limits: &self.config.security.limits });
     }
 
-    fn record(&mut self, sample: &Sample, now: UnixMs) -> Recorded {
-        self.buffer.record(sample, now, &Names { routes: &self.routes, limits: &self.config.security.limits })
+    fn record(&mut self, sample: &Sample, now: UnixMs) {
+        self.buffer.record(sample, now, &Names { routes: &self.routes, limits: &self.config.security.limits });
     }
 }
 
@@ -99,19 +99,8 @@ pub struct LimiterSilent;
 /// What the origin did.
 #[derive(Debug)]
 pub enum Forwarded<R> {
-    /// It answered.
-    Answered {
-        /// Its response, untouched.
-        response: R,
-        /// The status.
-        status: u16,
-        /// The declared body length; 0 when none is declared.
-        response_bytes: u64,
-        /// What its cache header says.
-        cache: CacheStatus,
-        /// Until its headers came.
-        duration_ms: f64,
-    },
+    /// It answered: its response, untouched, and what is read of it.
+    Answered(R, OriginAnswer),
     /// It did not.
     Failed {
         /// Why.
@@ -119,6 +108,19 @@ pub enum Forwarded<R> {
         /// What the runtime said, for the error event.
         message: String,
     },
+}
+
+/// What is read of an origin's response.
+#[derive(Debug, Clone, Copy)]
+pub struct OriginAnswer {
+    /// The status.
+    pub status: u16,
+    /// The declared body length; 0 when none is declared.
+    pub response_bytes: u64,
+    /// What its cache header says.
+    pub cache: CacheStatus,
+    /// Until its headers came.
+    pub duration_ms: f64,
 }
 
 /// What the layers ask of the runtime.
@@ -154,17 +156,13 @@ pub enum Outcome<R> {
         response: R,
         /// Fields to add.
         headers: Vec<(&'static str, String)>,
-        /// Whether this request owns the flush.
-        recorded: Recorded,
-        /// Set when the origin answered 5xx: its route and status, for the error event.
+        /// Set when the origin answered 5xx.
         error: Option<OriginError>,
     },
     /// Refused or failed.
     Own {
         /// What to send.
         answer: Answer,
-        /// Whether this request owns the flush.
-        recorded: Recorded,
         /// Set when the origin failed.
         error: Option<OriginError>,
     },
@@ -181,22 +179,45 @@ pub struct OriginError {
     pub message: String,
 }
 
-/// The layers, in order.
-pub async fn run<E: Edge>(edge: &E, facts: &Facts, isolate: &RefCell<Isolate>, now: UnixMs) -> Outcome<E::Response> {
-    let config = Rc::clone(&isolate.borrow().config);
+/// Which way a request goes, by what is known of it before anything is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Way<'a> {
+    /// It is Parapet's own path.
+    Reserved,
+    /// It claims a client of its own where that is not allowed.
+    Refused,
+    /// A limit guards it: the rule and its place in the configuration.
+    Guarded(usize, &'a Limit),
+    /// It waits for nothing but its origin.
+    Direct,
+}
+
+/// The layers before the first wait, in order. `path` is without query.
+pub fn way<'a>(method: &str, host: &str, path: &str, replay: Replay, config: &'a Config) -> Way<'a> {
     // Parapet's own paths first: they are neither limited nor counted as the site's.
-    if reserved::owner(&facts.host, &facts.path, &config.site) == Owner::Parapet {
-        return Outcome::Reserved;
+    if reserved::owner(host, path, &config.site) == Owner::Parapet {
+        return Way::Reserved;
     }
     // A made-up client address is for development; anywhere else it would be a way round the limits.
-    if facts.replay == Replay::Claimed && config.site.environment != Environment::Dev {
-        return Outcome::Own { answer: replay_refused(facts), recorded: Recorded::Owned, error: None };
+    if replay == Replay::Claimed && config.site.environment != Environment::Dev {
+        return Way::Refused;
     }
     // A guarded route asks its limit, by who is asking, before the origin sees anything.
-    let gate = admit(edge, facts, &config, isolate, now).await;
+    limit::guarding(&config.security.limits, method, path).map_or(Way::Direct, |(index, rule)| Way::Guarded(index, rule))
+}
+
+/// The layers, in order. The shell takes a [`Way::Direct`] request through [`way`], then [`observe`] or [`unanswered`], alone.
+pub async fn run<E: Edge>(edge: &E, facts: &Facts<'_>, isolate: &RefCell<Isolate>, now: UnixMs) -> Outcome<E::Response> {
+    let config = Rc::clone(&isolate.borrow().config);
+    let gate = match way(facts.method, facts.host, facts.path, facts.replay, &config) {
+        Way::Reserved => return Outcome::Reserved,
+        Way::Refused => return Outcome::Own { answer: replay_refused(facts), error: None },
+        Way::Guarded(index, rule) => admit(edge, facts, index, rule, isolate, now).await,
+        Way::Direct => Gate::OPEN,
+    };
     // What passed goes to the origin, untouched.
     let forwarded = match &gate {
-        Gate::Open { .. } => Some(edge.forward(&facts.request_id).await),
+        Gate::Open { .. } => Some(edge.forward(facts.request_id).await),
         Gate::Shut { .. } => None,
     };
     // What came back is observed, and remembered without waiting.
@@ -208,11 +229,12 @@ enum Gate {
     Shut { effect: (usize, LimitEffect), answer: Answer },
 }
 
-async fn admit<E: Edge>(edge: &E, facts: &Facts, config: &Config, isolate: &RefCell<Isolate>, now: UnixMs) -> Gate {
-    let Some((index, rule)) = limit::guarding(&config.security.limits, &facts.method, &facts.path) else {
-        return Gate::Open { effect: None, headers: Vec::new() };
-    };
-    let key = ClientKey::of(facts.address.as_deref()).to_string();
+impl Gate {
+    const OPEN: Self = Self::Open { effect: None, headers: Vec::new() };
+}
+
+async fn admit<E: Edge>(edge: &E, facts: &Facts<'_>, index: usize, rule: &Limit, isolate: &RefCell<Isolate>, now: UnixMs) -> Gate {
+    let key = ClientKey::of(facts.address).to_string();
     let key = key.as_str();
     let known = isolate.borrow().denials.retry_in_ms(index, key, now);
     let decided = match known {
@@ -267,34 +289,34 @@ impl Isolate {
 /// Clients one isolate's own log holds before it is swept.
 const MAX_EDGE_CLIENTS: usize = 4_096;
 
-fn too_many(rule: &Limit, facts: &Facts, retry_in_ms: i64, mut headers: Vec<(&'static str, String)>) -> Answer {
+fn too_many(rule: &Limit, facts: &Facts<'_>, retry_in_ms: i64, mut headers: Vec<(&'static str, String)>) -> Answer {
     let retry_after_s = limit::retry_after_s(retry_in_ms);
     let detail = format!(
         "At most {} requests in any {} s are taken here from one client. Wait {retry_after_s} s, then try again.",
         rule.requests, rule.window_s
     );
     let mut problem = Problem::new(429, "quota_exceeded", "Too many requests", detail)
-        .with_error(facts.path.clone(), format!("violates policy \"{}\"", rule.id))
-        .for_request(&facts.request_id);
+        .with_error(facts.path.to_owned(), format!("violates policy \"{}\"", rule.id))
+        .for_request(facts.request_id);
     "https://iana.org/assignments/http-problem-types#quota-exceeded".clone_into(&mut problem.r#type);
     headers.push(("retry-after", retry_after_s.to_string()));
     answer(&problem, facts, headers)
 }
 
-fn reduced_capacity(rule: &Limit, facts: &Facts) -> Answer {
+fn reduced_capacity(rule: &Limit, facts: &Facts<'_>) -> Answer {
     let detail =
         format!("The limit \"{}\" cannot be checked right now, and this path takes no unchecked requests. Try again shortly.", rule.id);
-    let mut problem = Problem::new(503, "temporary_reduced_capacity", "Temporarily unavailable", detail).for_request(&facts.request_id);
+    let mut problem = Problem::new(503, "temporary_reduced_capacity", "Temporarily unavailable", detail).for_request(facts.request_id);
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".clone_into(&mut problem.r#type);
     answer(&problem, facts, vec![("retry-after", "2".to_owned())])
 }
 
-fn replay_refused(facts: &Facts) -> Answer {
+fn replay_refused(facts: &Facts<'_>) -> Answer {
     let detail = "The header x-parapet-replay-client is honoured only where ENVIRONMENT is dev. Leave it out.";
-    answer(&Problem::new(403, "replay_refused", "Replaying is for development", detail).for_request(&facts.request_id), facts, Vec::new())
+    answer(&Problem::new(403, "replay_refused", "Replaying is for development", detail).for_request(facts.request_id), facts, Vec::new())
 }
 
-fn bad_gateway(failure: OriginFailure, facts: &Facts) -> Answer {
+fn bad_gateway(failure: OriginFailure, facts: &Facts<'_>) -> Answer {
     let (status, code, detail) = match failure {
         OriginFailure::Unreachable => {
             (502, "origin_unreachable", "The site behind this address could not be reached. Nothing you sent was the cause.")
@@ -303,59 +325,86 @@ fn bad_gateway(failure: OriginFailure, facts: &Facts) -> Answer {
             (504, "origin_timeout", "The site behind this address did not answer in time. Nothing you sent was the cause.")
         }
     };
-    answer(&Problem::new(status, code, "The site did not answer", detail).for_request(&facts.request_id), facts, Vec::new())
+    answer(&Problem::new(status, code, "The site did not answer", detail).for_request(facts.request_id), facts, Vec::new())
 }
 
-fn answer(problem: &Problem, facts: &Facts, mut headers: Vec<(&'static str, String)>) -> Answer {
+fn answer(problem: &Problem, facts: &Facts<'_>, mut headers: Vec<(&'static str, String)>) -> Answer {
     headers.extend([
         ("content-type", problem::CONTENT_TYPE.to_owned()),
         ("cache-control", "no-store".to_owned()),
-        ("x-request-id", facts.request_id.clone()),
+        ("x-request-id", facts.request_id.to_owned()),
     ]);
     Answer { status: problem.status, headers, body: problem.to_json() }
 }
 
-fn conclude<R>(facts: &Facts, gate: Gate, forwarded: Option<Forwarded<R>>, isolate: &RefCell<Isolate>, now: UnixMs) -> Outcome<R> {
+fn conclude<R>(facts: &Facts<'_>, gate: Gate, forwarded: Option<Forwarded<R>>, isolate: &RefCell<Isolate>, now: UnixMs) -> Outcome<R> {
     let mut isolate = isolate.borrow_mut();
-    let route = isolate.routes.route_of(&facts.path);
     match (gate, forwarded) {
         (Gate::Shut { effect, answer }, _) => {
-            let sample = Sample { limit: Some(effect), ..blank(facts, route, answer.status) };
-            Outcome::Own { recorded: isolate.record(&sample, now), answer, error: None }
+            let route = isolate.routes.route_of(facts.path);
+            isolate.record(&Sample { limit: Some(effect), ..blank(facts, route, answer.status) }, now);
+            Outcome::Own { answer, error: None }
         }
-        (Gate::Open { effect, mut headers }, Some(Forwarded::Answered { response, status, response_bytes, cache, duration_ms })) => {
-            let sample = Sample { limit: effect, duration_ms: Some(duration_ms), response_bytes, cache, ..blank(facts, route, status) };
-            headers.push(("x-request-id", facts.request_id.clone()));
-            let error = (status >= 500).then(|| OriginError {
-                route: isolate.routes.name(route).to_owned(),
-                status: Some(status),
-                message: format!("the origin answered {status}"),
-            });
-            Outcome::Origin { recorded: isolate.record(&sample, now), response, headers, error }
+        (Gate::Open { effect, mut headers }, Some(Forwarded::Answered(response, answer))) => {
+            let error = observe(facts, effect, &answer, &mut isolate, now);
+            headers.push(("x-request-id", facts.request_id.to_owned()));
+            Outcome::Origin { response, headers, error }
         }
         (Gate::Open { effect, .. }, failed) => {
             let (failure, message) = match failed {
                 Some(Forwarded::Failed { failure, message }) => (failure, message),
                 _ => (OriginFailure::Unreachable, "the origin was not asked".to_owned()),
             };
-            let answer = bad_gateway(failure, facts);
-            let sample = Sample { limit: effect, origin_failure: Some(failure), ..blank(facts, route, answer.status) };
-            let error = Some(OriginError { route: isolate.routes.name(route).to_owned(), status: None, message });
-            Outcome::Own { recorded: isolate.record(&sample, now), answer, error }
+            let (answer, error) = unanswered(facts, effect, failure, message, &mut isolate, now);
+            Outcome::Own { answer, error: Some(error) }
         }
     }
 }
 
-fn blank(facts: &Facts, route: RouteId, status: u16) -> Sample {
+/// Remembers an origin's answer, to a request a limit had `effect` on. The error is set for 5xx.
+pub fn observe(
+    facts: &Facts<'_>,
+    effect: Option<(usize, LimitEffect)>,
+    answer: &OriginAnswer,
+    isolate: &mut Isolate,
+    now: UnixMs,
+) -> Option<OriginError> {
+    let OriginAnswer { status, response_bytes, cache, duration_ms } = *answer;
+    let route = isolate.routes.route_of(facts.path);
+    let sample = Sample { limit: effect, duration_ms: Some(duration_ms), response_bytes, cache, ..blank(facts, route, status) };
+    isolate.record(&sample, now);
+    (status >= 500).then(|| OriginError {
+        route: isolate.routes.name(route).to_owned(),
+        status: Some(status),
+        message: format!("the origin answered {status}"),
+    })
+}
+
+/// Remembers an origin that did not answer, and says what the visitor gets in its stead.
+pub fn unanswered(
+    facts: &Facts<'_>,
+    effect: Option<(usize, LimitEffect)>,
+    failure: OriginFailure,
+    message: String,
+    isolate: &mut Isolate,
+    now: UnixMs,
+) -> (Answer, OriginError) {
+    let route = isolate.routes.route_of(facts.path);
+    let answer = bad_gateway(failure, facts);
+    isolate.record(&Sample { limit: effect, origin_failure: Some(failure), ..blank(facts, route, answer.status) }, now);
+    (answer, OriginError { route: isolate.routes.name(route).to_owned(), status: None, message })
+}
+
+fn blank(facts: &Facts<'_>, route: RouteId, status: u16) -> Sample {
     Sample {
         route,
-        method: Method::from_str(&facts.method),
+        method: Method::from_str(facts.method),
         class: StatusClass::of(status),
         duration_ms: None,
         response_bytes: 0,
         country: facts.country,
         colo: facts.colo,
-        client: ClientClass::of(&facts.user_agent),
+        client: ClientClass::of(facts.user_agent),
         cache: CacheStatus::None,
         limit: None,
         origin_failure: None,

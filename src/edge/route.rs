@@ -4,7 +4,7 @@
 //! templates are counted apart by one isolate; what comes after is `(other)`. Memory: 200 templates of at most 160 bytes
 //! are 32 KB an isolate, whatever is requested.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::telemetry::series::OTHER;
 
@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 4;
 pub struct RouteTable {
     configured: Vec<Vec<String>>,
     names: Vec<String>,
-    by_name: HashMap<String, RouteId>,
+    by_name: BTreeMap<String, RouteId>,
     max_routes: usize,
 }
 
@@ -32,7 +32,7 @@ impl RouteTable {
         Self {
             configured: templates.iter().map(|template| segments(template).map(str::to_owned).collect()).collect(),
             names: vec![OTHER.to_owned()],
-            by_name: HashMap::new(),
+            by_name: BTreeMap::new(),
             max_routes: usize::try_from(max_routes).unwrap_or(usize::MAX).min(usize::from(u16::MAX) - 1),
         }
     }

@@ -1,13 +1,12 @@
 //! The isolate's buffer: what was seen in the last second or less, until a flush carries it to a Collector.
 //!
-//! Invariants: recording never waits and never fails; the request that opens an empty buffer owns its flush, so a buffer
-//! always has an owner and an isolate sends at most one flush a second at any traffic. A flush that was not acknowledged
-//! is kept and sent again under its own sequence number; the Collector counts each number once.
+//! Invariants: recording never waits and never fails. A flush that was not acknowledged is kept and sent again under its own
+//! sequence number; the Collector counts each number once. Who flushes, and when, is the shell's: see cloudflare/entry.mjs.
 //!
 //! Memory: cells are keyed by bounded labels (≤ 200 routes × 8 methods × 5 classes, 677 countries, …); at most
 //! [`MAX_UNACKNOWLEDGED`] flushes wait, the oldest is dropped and its loss counted.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,15 +57,6 @@ pub struct Writer {
     pub seq: u64,
 }
 
-/// What recording asks of the request that recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
-    /// The buffer was empty: this request owns the next flush.
-    OwnsFlush,
-    /// Another request owns it.
-    Owned,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Count {
     Country(Country),
@@ -88,8 +78,7 @@ struct Requests {
 #[derive(Debug, Default)]
 pub struct Buffer {
     opened_at: Option<UnixMs>,
-    owned: bool,
-    requests: HashMap<(RouteId, Method, StatusClass), Requests>,
+    requests: BTreeMap<(RouteId, Method, StatusClass), Requests>,
     counts: BTreeMap<Count, u64>,
     closed: Vec<Entry>,
     unacknowledged: VecDeque<Batch>,
@@ -108,8 +97,7 @@ pub struct Names<'a> {
 
 impl Buffer {
     /// Counts one request seen at `now`.
-    pub fn record(&mut self, sample: &Sample, now: UnixMs, names: &Names<'_>) -> Recorded {
-        let recorded = if std::mem::replace(&mut self.owned, true) { Recorded::Owned } else { Recorded::OwnsFlush };
+    pub fn record(&mut self, sample: &Sample, now: UnixMs, names: &Names<'_>) {
         if self.opened_at.is_some_and(|opened| opened.floor(BUCKET_MS) != now.floor(BUCKET_MS)) {
             self.close(names);
         }
@@ -131,7 +119,6 @@ impl Buffer {
         if let Some(failure) = sample.origin_failure {
             count(Count::Origin(sample.route, failure));
         }
-        recorded
     }
 
     /// Counts one thing of Parapet's own, for example a lost flush.
@@ -143,7 +130,6 @@ impl Buffer {
 
     /// Closes what is open into the next numbered flush. [`Buffer::unacknowledged`] then has everything to send.
     pub fn flush(&mut self, isolate: &str, now: UnixMs, names: &Names<'_>) {
-        self.owned = false;
         self.close(names);
         let dropped = std::mem::take(&mut self.dropped_flushes);
         self.count(dropped_key("flush_lost"), dropped, now);
@@ -182,7 +168,7 @@ impl Buffer {
             cell,
             id: None,
         };
-        for ((route, method, class), requests) in self.requests.drain() {
+        for ((route, method, class), requests) in std::mem::take(&mut self.requests) {
             let labels = [("class", class.as_str()), ("method", method.as_str()), ("route", names.routes.name(route))];
             self.closed.push(entry(Kind::Counter, name::REQUESTS, &labels, Cell::count(requests.count)));
             if requests.bytes > 0 {

@@ -1,4 +1,4 @@
-// The main module of the Worker under test: build/index.js with faults on demand around it.
+// The main module of the Worker under test: the entry with faults on demand around it.
 //
 // Production code has no test switches. Here every Durable Object class, the entry point and the D1 binding are wrapped, and the
 // wrappers consult a plan that only the `Control` entry point (a socket of its own) can set. One isolate runs all of them, so a
@@ -9,7 +9,7 @@
 //   pass          nothing (to let some calls through in a sequence)
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { wasmBytes } from "./probe.mjs";
-import Inner, { Collector as InnerCollector, Engine as InnerEngine, Limiter as InnerLimiter } from "./build/index.js";
+import inner, { Collector as InnerCollector, Engine as InnerEngine, Limiter as InnerLimiter } from "./src/cloudflare/entry.mjs";
 
 const HANG_MS = 30_000;
 
@@ -125,13 +125,12 @@ export default class extends WorkerEntrypoint {
   constructor(context, env) {
     super(context, env);
     faultyContext(context);
-    this.inner = new Inner(context, faultyEnv(env));
   }
   fetch(request) {
-    return this.inner.fetch(request);
+    return inner.fetch(request, faultyEnv(this.env), this.ctx);
   }
   scheduled(controller) {
-    return this.inner.scheduled(controller);
+    return inner.scheduled(controller, faultyEnv(this.env), this.ctx);
   }
 }
 

@@ -6,8 +6,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The first `Some` of `look`; `what` names what did not come within `seconds`.
 pub fn until<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
-    #[expect(clippy::disallowed_methods, reason = "a bounded wait needs the test machine's clock")]
-    let (began, bound) = (Instant::now(), Duration::from_secs(seconds));
+    let (began, bound) = (stopwatch(), Duration::from_secs(seconds));
     loop {
         if let Some(found) = look() {
             return found;
@@ -15,4 +14,10 @@ pub fn until<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -
         assert!(began.elapsed() < bound, "waited {seconds} s for {what}");
         std::thread::sleep(PAUSE);
     }
+}
+
+/// The test machine's clock, which bounds waits and measures rates.
+#[expect(clippy::disallowed_methods, reason = "a bounded wait needs the test machine's clock")]
+pub fn stopwatch() -> Instant {
+    Instant::now()
 }

@@ -43,7 +43,7 @@ fn level(notification: &Notification) -> Level {
 /// The alert's labels, and over them what every alert has. Sentry makes the environment a tag by itself.
 fn tags(notification: &Notification, scrubber: &Scrubber) -> Map<String, String> {
     let labels = notification.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let state = notification.state_word().to_lowercase();
+    let state = notification.state_word().to_ascii_lowercase();
     let own = [
         ("rule", notification.rule.as_str()),
         ("severity", notification.severity.as_str()),

@@ -75,7 +75,9 @@ impl Edge for Scripted {
     async fn forward(&self, _: &str) -> Forwarded<()> {
         self.asked.borrow_mut().push("origin");
         match self.status {
-            Some(status) => Forwarded::Answered { response: (), status, response_bytes: 10, cache: CacheStatus::None, duration_ms: 5.0 },
+            Some(status) => {
+                Forwarded::Answered((), OriginAnswer { status, response_bytes: 10, cache: CacheStatus::None, duration_ms: 5.0 })
+            }
             None => Forwarded::Failed { failure: OriginFailure::Unreachable, message: "refused".into() },
         }
     }
@@ -95,15 +97,15 @@ impl Story {
     fn request(&self, path: &str) -> (u16, Vec<&'static str>) {
         self.edge.asked.borrow_mut().clear();
         let facts = Facts {
-            method: "POST".into(),
-            host: "site.example".into(),
-            path: path.into(),
-            address: Some("203.0.113.7".into()),
+            method: "POST",
+            host: "site.example",
+            path,
+            address: Some("203.0.113.7"),
             replay: Replay::Absent,
-            user_agent: "curl/8".into(),
+            user_agent: "curl/8",
             country: Country::of("ZA"),
             colo: Colo::of("JNB"),
-            request_id: "req_1234".into(),
+            request_id: "req_1234",
         };
         let status = match block_on(run(&self.edge, &facts, &self.isolate, UnixMs(1_000_000))) {
             Outcome::Reserved => 0,
@@ -177,15 +179,15 @@ fn the_429_tells_when_to_come_back() {
     let isolate = story.isolate.borrow();
     let rule = &isolate.config.security.limits[0];
     let facts = Facts {
-        method: "POST".into(),
-        host: "h".into(),
-        path: facts_path.into(),
+        method: "POST",
+        host: "h",
+        path: facts_path,
         address: None,
         replay: Replay::Absent,
-        user_agent: String::new(),
+        user_agent: "",
         country: Country::of(""),
         colo: Colo::of(""),
-        request_id: "req_1234".into(),
+        request_id: "req_1234",
     };
     let answer = too_many(rule, &facts, 40_001, vec![("ratelimit-policy", limit::policy_field(rule))]);
     insta::assert_snapshot!(format!("{:#?}", answer));
