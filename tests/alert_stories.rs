@@ -8,7 +8,7 @@ mod world;
 use parapet::alert::observe::Coverage;
 use parapet::alert::tick::TickOutcome;
 use parapet::channel::Addresses;
-use parapet::config::alerting::{Bound, Route, Severity, Via, When};
+use parapet::config::alerting::{Bound, Route, Rule, Severity, Via, When};
 use world::{DbFault, EMAIL, Mood, SENTRY, SLACK, World, at_s, error_rate, sentry_channel, slack_channel, switch};
 
 fn triples(of: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
@@ -430,7 +430,8 @@ fn a_long_window_is_read_from_stored_minutes_and_live_slices() {
     world.live.slices = (-90..0).map(|ten| slice(ten * 10, 1)).collect();
     assert_eq!(world.tick(at_s(0)).messages, 0);
     world.live.slices.remove(80);
-    assert_eq!(world.tick(at_s(1)).messages, 2);
+    let report = world.tick(at_s(1));
+    assert_eq!(report.messages, 2, "{report:?}");
 }
 
 #[test]
@@ -458,4 +459,44 @@ fn what_a_tick_reports_is_one_plain_record() {
     let mut world = World::with_rules(vec![switch("s-one")]);
     world.set("s-one", 1.0, at_s(-5));
     insta::assert_snapshot!(serde_json::to_string_pretty(&world.tick(at_s(0))).unwrap());
+}
+
+#[test]
+fn one_alert_for_each_route_that_fails_and_each_ends_by_itself() {
+    let by_route = Rule { by: vec!["route".to_owned()], recovery: Some(0.005), ..error_rate() };
+    let mut world = World::with_rules(vec![by_route]);
+    world.traffic_to("/search", at_s(-300), at_s(1_800), 20, 0);
+    world.traffic_to("/bookings", at_s(-300), at_s(300), 5, 5);
+    world.traffic_to("/bookings", at_s(300), at_s(1_800), 10, 0);
+    world.traffic_to("/payments", at_s(-300), at_s(600), 5, 5);
+    // Below the bound, and not yet below the level of recovery: it goes on.
+    world.traffic_to("/payments", at_s(600), at_s(1_200), 99, 1);
+    world.traffic_to("/payments", at_s(1_200), at_s(1_800), 100, 0);
+    world.run(at_s(0), at_s(1_800));
+    let titles = world.http.titles(SLACK);
+    let told =
+        |word: &str, route: &str| titles.iter().filter(|title| title.contains(word) && title.contains(&format!("route={route}"))).count();
+    assert_eq!(titles.len(), 4, "{titles:?}");
+    for route in ["/bookings", "/payments"] {
+        assert_eq!((told("FIRING", route), told("RESOLVED", route)), (1, 1), "{titles:?}");
+    }
+    let lasted = |route: &str| titles.iter().find(|title| title.contains("RESOLVED") && title.contains(route)).cloned().unwrap();
+    assert!(lasted("/bookings").contains("after 10 min"), "{titles:?}");
+    assert!(lasted("/payments").contains("after 23 min"), "{titles:?}");
+}
+
+#[test]
+fn blindness_ends_no_routes_alert_and_a_route_without_traffic_is_well() {
+    let by_route = Rule { by: vec!["route".to_owned()], ..error_rate() };
+    let mut world = World::with_rules(vec![by_route]);
+    world.traffic_to("/bookings", at_s(-300), at_s(240), 5, 5);
+    world.run(at_s(0), at_s(180));
+    assert_eq!(world.http.titles(SLACK).len(), 1);
+    world.live.coverage = Coverage::Missing(vec![0]);
+    world.run(at_s(240), at_s(300));
+    assert_eq!(world.http.titles(SLACK).len(), 1, "what cannot be seen has not ended");
+    world.live.coverage = Coverage::Whole;
+    world.run(at_s(360), at_s(600));
+    let titles = world.http.titles(SLACK);
+    assert!(titles.len() == 2 && titles[1].contains("RESOLVED"), "{titles:?}");
 }

@@ -12,13 +12,15 @@
 #[path = "support/world.rs"]
 mod world;
 
+use std::collections::BTreeMap;
+
 use parapet::config::infrastructure::Retention;
 use parapet::ports::Db;
 use parapet::storage::Statement;
-use parapet::storage::series::{Slice, write_minutes};
+use parapet::storage::series::{Slice, read_hours, read_minutes, slices, write_minutes};
 use parapet::telemetry::cell::Cell;
 use parapet::telemetry::series::{Kind, SeriesKey};
-use parapet::time::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
+use parapet::time::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs, Window};
 use parapet::upkeep;
 use proptest::prelude::*;
 use world::{NOON, Sqlite, block_on};
@@ -128,5 +130,46 @@ proptest! {
         prop_assert!((sum("SELECT SUM(value) AS n FROM hour") - expected).abs() < 1e-3);
         prop_assert!((sum("SELECT SUM(value) AS n FROM day") - expected).abs() < 1e-3);
         prop_assert_eq!(sum("SELECT COUNT(*) AS n FROM dirty"), 0.0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Hours read as hours hold what their minutes do, rolled up or not, whatever came late.
+    #[test]
+    fn reading_by_the_hour_and_by_the_minute_finds_the_same(
+        minutes in prop::collection::vec((0_i64..240, 0_u32..2, 1_u32..50), 1..80),
+        late in prop::collection::vec((0_i64..240, 0_u32..2, 1_u32..50), 0..10),
+        rolls in 0_usize..8,
+    ) {
+        let db = Sqlite::migrated();
+        let count = |t: UnixMs, n: u32| (SeriesKey::new(Kind::Counter, "visits_total", vec![]), Cell::single(Kind::Counter, f64::from(n), t.0));
+        let write = |(minute, series, n): (i64, u32, u32)| {
+            let t = NOON.plus(minute * MINUTE_MS);
+            let cells = vec![count(t, n), (latency(series), Cell::single(Kind::Distribution, f64::from(n), t.0))];
+            block_on(db.batch(write_minutes(0, &[Slice { t, cells }]))).unwrap();
+        };
+        minutes.into_iter().for_each(write);
+        for _ in 0..rolls {
+            upkeep(&db, NOON.plus(5 * HOUR_MS));
+        }
+        late.into_iter().for_each(write);
+        let whole = Window { from: NOON, to: NOON.plus(4 * HOUR_MS) };
+        let names = ["visits_total", "latency_seconds"];
+        let found = |statement: Statement| {
+            let results = block_on(db.batch(vec![statement])).unwrap();
+            let mut merged: BTreeMap<SeriesKey, Cell> = BTreeMap::new();
+            for (key, cell) in slices(results.into_iter().next().unwrap()).unwrap().into_iter().flat_map(|slice| slice.cells) {
+                match merged.get_mut(&key) {
+                    Some(known) => known.merge(&cell),
+                    None => {
+                        merged.insert(key, cell);
+                    }
+                }
+            }
+            merged
+        };
+        prop_assert_eq!(found(read_hours(&names, whole)), found(read_minutes(&names, whole)));
     }
 }

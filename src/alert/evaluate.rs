@@ -5,10 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::observe::{Blindness, Observation, Observed};
+use super::burn;
+use super::observe::{Blindness, Observation, looks};
 use super::quantity::{Measured, Threshold, Unit};
 use crate::config::Config;
-use crate::config::alerting::{Aggregate, Bound, Rule, Selector, When};
+use crate::config::alerting::{Aggregate, Bound, Pace, Rule, Selector, When};
 use crate::config::business::Target;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::Kind;
@@ -113,24 +114,63 @@ pub enum RuleFault {
     },
 }
 
-/// The verdict of `rule` at `now` on what was observed.
-pub fn evaluate(rule: &Rule, observed: &Observed, now: UnixMs, config: &Config) -> Verdict {
-    let observations = match observed {
-        Ok(observations) => observations,
-        Err(blindness) => return Verdict::Blind(blindness.clone()),
-    };
-    let judged = match (&rule.when, observations.as_slice()) {
+/// The verdict of `rule` at `now` on what was seen of one of its instances.
+pub fn evaluate(rule: &Rule, seen: &[Observation], now: UnixMs, config: &Config) -> Verdict {
+    let measured = |measured: Measured| Measured { recovery: rule.recovery, ..measured };
+    match condition(&rule.when, seen, now, config) {
+        Ok(Verdict::Holds(found)) => Verdict::Holds(measured(found)),
+        Ok(Verdict::DoesNotHold(found)) => Verdict::DoesNotHold(measured(found)),
+        Ok(verdict) => verdict,
+        Err(fault) => Verdict::Broken(fault),
+    }
+}
+
+fn condition(when: &When, seen: &[Observation], now: UnixMs, config: &Config) -> Result<Verdict, RuleFault> {
+    match (when, seen) {
         (When::Threshold { of, aggregate, compare, bound, .. }, [seen]) => threshold(of, seen, *aggregate, now, config, (*compare, bound)),
         (When::Ratio { part, whole, compare, bound, min_samples, .. }, [some, all]) => {
             ratio((part, some), (whole, all), Threshold::new(*compare, *bound), *min_samples)
         }
         (When::Absence { of, .. }, [seen]) => absence(of, seen),
-        // `observe` answers every selector, so this is a caller's mistake; it must not read as health.
-        (When::Threshold { .. } | When::Ratio { .. } | When::Absence { .. }, _) => {
-            return Verdict::Blind(Blindness::Stored { message: "not every selector was looked at".to_owned() });
+        (When::Change { of, aggregate, compare, bound, min_baseline, .. }, [now, then]) => {
+            change(of, *aggregate, (now, then), Threshold::new(*compare, *bound), *min_baseline)
         }
+        (When::BurnRate { bad, all, objective, pace }, seen) => burn_rate((bad, all), seen, 1.0 - objective, *pace),
+        (When::All(of), seen) => combined(of, seen, now, config, Combination::All),
+        (When::Any(of), seen) => combined(of, seen, now, config, Combination::Any),
+        // `observe` answers every look, so this is a caller's mistake; it must not read as health.
+        (When::Threshold { .. } | When::Ratio { .. } | When::Absence { .. } | When::Change { .. }, _) => {
+            Ok(Verdict::Blind(Blindness::Stored { message: "not every selector was looked at".to_owned() }))
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Combination {
+    All,
+    Any,
+}
+
+/// One that settles it (for all, one that does not hold; for any, one that holds) decides; then blindness, since it might
+/// have; then missing data; then the first.
+fn combined(of: &[When], seen: &[Observation], now: UnixMs, config: &Config, combination: Combination) -> Result<Verdict, RuleFault> {
+    let mut rest = seen;
+    let mut verdicts = Vec::new();
+    for when in of {
+        let Some((seen, after)) = rest.split_at_checked(looks(when).len()) else {
+            return Ok(Verdict::Blind(Blindness::Stored { message: "not every selector was looked at".to_owned() }));
+        };
+        verdicts.push(condition(when, seen, now, config)?);
+        rest = after;
+    }
+    let settles = |verdict: &Verdict| match combination {
+        Combination::All => matches!(verdict, Verdict::DoesNotHold(_)),
+        Combination::Any => matches!(verdict, Verdict::Holds(_)),
     };
-    judged.unwrap_or_else(Verdict::Broken)
+    let decisive: [&dyn Fn(&Verdict) -> bool; 4] =
+        [&settles, &|verdict| matches!(verdict, Verdict::Blind(_)), &|verdict| matches!(verdict, Verdict::NoData(_)), &|_| true];
+    let found = decisive.into_iter().find_map(|decides| verdicts.iter().find(|verdict| decides(verdict)));
+    Ok(found.cloned().unwrap_or(Verdict::NoData(NoDataWhy::NothingInWindow)))
 }
 
 fn judge(measured: Measured) -> Verdict {
@@ -161,7 +201,7 @@ fn threshold(
         return Ok(Verdict::NoData(NoDataWhy::NothingInWindow));
     };
     let (threshold, unit) = (Threshold::new(compare, bound), Unit::of(&of.series, aggregate));
-    Ok(judge(Measured { value, threshold, unit, over_ms: seen.window.length_ms() }))
+    Ok(judge(Measured::new(value, threshold, unit, seen.window.length_ms())))
 }
 
 fn ratio(
@@ -178,7 +218,7 @@ fn ratio(
         return Ok(Verdict::NoData(NoDataWhy::TooFewSamples { samples, needed }));
     }
     let value = only_kind(part, some)?.map_or(0.0, Cell::amount) / samples;
-    Ok(judge(Measured { value, threshold, unit: Unit::Ratio, over_ms: all.window.length_ms() }))
+    Ok(judge(Measured::new(value, threshold, Unit::Ratio, all.window.length_ms())))
 }
 
 fn absence(of: &Selector, seen: &Observation) -> Result<Verdict, RuleFault> {
@@ -188,7 +228,59 @@ fn absence(of: &Selector, seen: &Observation) -> Result<Verdict, RuleFault> {
         Some(cell) => cell.amount(),
         None => 0.0,
     };
-    Ok(judge(Measured { value, threshold: Threshold::Something, unit: Unit::Plain, over_ms: seen.window.length_ms() }))
+    Ok(judge(Measured::new(value, Threshold::Something, Unit::Plain, seen.window.length_ms())))
+}
+
+fn change(
+    of: &Selector,
+    aggregate: Aggregate,
+    (now, then): (&Observation, &Observation),
+    threshold: Threshold,
+    needed: f64,
+) -> Result<Verdict, RuleFault> {
+    let value_of = |seen: &Observation| match only_kind(of, seen)? {
+        Some(cell) => aggregated(of, cell, aggregate, seen.window.length_ms()),
+        None => Ok(None),
+    };
+    let lengths = now.window.length_ms() as f64 / (then.window.length_ms() as f64).max(1.0);
+    // Old windows are read in whole hours, so what adds up over time is compared for the same length.
+    let adds_up = matches!(aggregate, Aggregate::Sum | Aggregate::Count);
+    let Some(baseline) = value_of(then)?.map(|value| if adds_up { value * lengths } else { value }) else {
+        return Ok(Verdict::NoData(NoDataWhy::NothingInWindow));
+    };
+    if baseline <= 0.0 || baseline < needed {
+        return Ok(Verdict::NoData(NoDataWhy::TooFewSamples { samples: baseline, needed }));
+    }
+    let value = match value_of(now)? {
+        Some(value) => value,
+        // What counts things counts none; a level that is not there is not zero.
+        None if matches!(aggregate, Aggregate::Sum | Aggregate::Count | Aggregate::Rate) => 0.0,
+        None => return Ok(Verdict::NoData(NoDataWhy::NothingInWindow)),
+    };
+    Ok(judge(Measured::new(value / baseline - 1.0, threshold, Unit::Ratio, now.window.length_ms())))
+}
+
+fn burn_rate((bad, all): (&Selector, &Selector), seen: &[Observation], allowed: f64, pace: Pace) -> Result<Verdict, RuleFault> {
+    let counts = |some: &Observation, whole: &Observation| -> Result<(f64, f64), RuleFault> {
+        Ok((only_kind(bad, some)?.map_or(0.0, Cell::amount), only_kind(all, whole)?.map_or(0.0, Cell::amount)))
+    };
+    let burn = |(errors, total): (f64, f64)| if total > 0.0 { errors / total / allowed } else { 0.0 };
+    let mut verdict = Verdict::NoData(NoDataWhy::NothingInWindow);
+    for (pair, seen) in burn::windows(pace).into_iter().zip(seen.chunks_exact(4)) {
+        let [bad_long, all_long, bad_short, all_short] = seen else { continue };
+        let (long, short) = (counts(bad_long, all_long)?, counts(bad_short, all_short)?);
+        if long.1 <= 0.0 {
+            continue;
+        }
+        let measured = Measured::new(burn(long), Threshold::Above(pair.factor), Unit::Times, all_long.window.length_ms());
+        if burn(long) > pair.factor && burn(short) > pair.factor && burn::is_more_than_chance(long.0, long.1, allowed) {
+            return Ok(Verdict::Holds(measured));
+        }
+        if matches!(verdict, Verdict::NoData(_)) {
+            verdict = Verdict::DoesNotHold(measured);
+        }
+    }
+    Ok(verdict)
 }
 
 fn only_kind<'a>(selector: &Selector, seen: &'a Observation) -> Result<Option<&'a Cell>, RuleFault> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::{NoDataWhy, Verdict};
 use super::notification::NotifyReason;
+use super::observe::Labels;
 use super::quantity::Measured;
 use crate::config::alerting::{NoData, OnError, Rule, Severity};
 use crate::ids;
@@ -76,13 +77,14 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The subject of a rule's own condition.
-    pub fn of_rule(rule: &Rule) -> Self {
+    /// The subject of a rule's own condition; `instance` sets it apart from the rule's others.
+    pub fn of_rule(rule: &Rule, instance: &Labels) -> Self {
         let mut labels = rule.labels.clone();
+        labels.extend(instance.clone());
         labels.insert("rule".to_owned(), rule.id.clone());
         labels.insert("severity".to_owned(), rule.severity.as_str().to_owned());
         Self {
-            id: ids::derived(ids::prefix::ALERT, &[&rule.id]),
+            id: Self::id(&rule.id, instance),
             rule: rule.id.clone(),
             name: rule.name.clone(),
             severity: rule.severity,
@@ -93,6 +95,22 @@ impl Subject {
             runbook: rule.runbook.clone(),
             owner: rule.owner.clone(),
         }
+    }
+}
+
+impl Subject {
+    fn id(rule: &str, instance: &Labels) -> String {
+        let mut parts = vec![rule.to_owned()];
+        // The name's length keeps `a=b` of one label from reading as another's.
+        parts.extend(instance.iter().map(|(label, value)| format!("{}:{label}={value}", label.len())));
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        ids::derived(ids::prefix::ALERT, &parts)
+    }
+
+    /// The instance of `rule` this is about, if it is about its condition as it is written now.
+    pub fn instance_of(&self, rule: &Rule) -> Option<Labels> {
+        let instance: Labels = rule.by.iter().filter_map(|label| Some((label.clone(), self.labels.get(label)?.clone()))).collect();
+        (self.rule == rule.id && Self::id(&rule.id, &instance) == self.id).then_some(instance)
     }
 }
 
@@ -160,16 +178,18 @@ pub fn signal(rule: &Rule, verdict: &Verdict) -> Signal {
     }
 }
 
-/// What a verdict means for the alert about the rule itself. Blindness is not the rule's fault, and says nothing of it.
-pub fn rule_error_signal(rule: &Rule, verdict: &Verdict) -> Signal {
-    match (verdict, rule.error) {
-        (Verdict::Broken(fault), OnError::Alert) => Signal::On { measured: None, detail: Some(fault.to_string()) },
-        (Verdict::Blind(_), OnError::Alert) => Signal::Hold,
-        (Verdict::Broken(_) | Verdict::Blind(_), OnError::Keep)
-        | (Verdict::Holds(_) | Verdict::DoesNotHold(_) | Verdict::NoData(_), OnError::Alert | OnError::Keep) => {
-            Signal::Off { measured: None }
+/// What its verdicts mean for the alert about the rule itself. Blindness is not the rule's fault, and says nothing of it.
+pub fn rule_error_signal<'a>(rule: &Rule, verdicts: impl IntoIterator<Item = &'a Verdict>) -> Signal {
+    let mut signal = Signal::Off { measured: None };
+    for verdict in verdicts {
+        match (verdict, rule.error) {
+            (Verdict::Broken(fault), OnError::Alert) => return Signal::On { measured: None, detail: Some(fault.to_string()) },
+            (Verdict::Blind(_), OnError::Alert) => signal = Signal::Hold,
+            (Verdict::Broken(_) | Verdict::Blind(_), OnError::Keep)
+            | (Verdict::Holds(_) | Verdict::DoesNotHold(_) | Verdict::NoData(_), OnError::Alert | OnError::Keep) => {}
         }
     }
+    signal
 }
 
 /// What happened to an alert in one tick.
@@ -200,6 +220,8 @@ pub enum Transition {
 pub enum Firing {
     /// The condition holds.
     ConditionHolds,
+    /// It does not, but the value is not back at the recovery level.
+    NotRecovered,
     /// It held less than `keep_firing_for` ago.
     KeptUntil(UnixMs),
     /// Nothing can be said.
@@ -264,6 +286,10 @@ pub fn step(stored: Option<&AlertState>, subject: &Subject, signal: Signal, now:
         (Phase::Firing, Some(state), Signal::On { measured, detail }) => {
             let next = held(state, subject, measured, detail, now);
             Step { transition: Transition::StillFiring(Firing::ConditionHolds), next: Some(next) }
+        }
+        (Phase::Firing, Some(state), Signal::Off { measured: Some(measured) }) if !measured.is_recovered() => {
+            let next = held(state, subject, Some(measured), None, now);
+            Step { transition: Transition::StillFiring(Firing::NotRecovered), next: Some(next) }
         }
         (Phase::Firing, Some(_), Signal::Hold) => Step::only(Transition::StillFiring(Firing::Held)),
         (Phase::Firing, Some(state), Signal::Off { measured }) => {

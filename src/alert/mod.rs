@@ -4,6 +4,7 @@
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `watch` holds
 //! the alerts about Parapet itself, `notification` and `quantity` what people read.
 
+pub mod burn;
 pub mod dispatch;
 pub mod evaluate;
 pub mod incident;

@@ -22,6 +22,8 @@ pub enum Unit {
     Bytes,
     /// Things per second.
     PerSecond,
+    /// So many times as much.
+    Times,
 }
 
 impl Unit {
@@ -50,6 +52,7 @@ impl Unit {
             Self::Plain => number(value, extra),
             Self::Ratio => format!("{}{NBSP}%", number(value * 100.0, extra)),
             Self::PerSecond => format!("{}/s", number(value, extra)),
+            Self::Times => format!("{}×", number(value, extra)),
             Self::Seconds if value.abs() < 1.0 => format!("{}{NBSP}ms", number(value * 1_000.0, extra)),
             Self::Seconds => format!("{}{NBSP}s", number(value, extra)),
             Self::Cents => money(value, currency),
@@ -158,9 +161,26 @@ pub struct Measured {
     pub unit: Unit,
     /// Over how long, in milliseconds.
     pub over_ms: i64,
+    /// Where the value has to get back to before a firing alert ends; `None`, the threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<f64>,
 }
 
 impl Measured {
+    /// A value held against a threshold, which is also where it recovers.
+    pub fn new(value: f64, threshold: Threshold, unit: Unit, over_ms: i64) -> Self {
+        Self { value, threshold, unit, over_ms, recovery: None }
+    }
+
+    /// Whether a firing alert may end.
+    pub fn is_recovered(&self) -> bool {
+        match (self.recovery, self.threshold) {
+            (Some(level), Threshold::Above(_)) => self.value <= level,
+            (Some(level), Threshold::Below(_)) => self.value >= level,
+            (_, threshold) => !threshold.broken_by(self.value),
+        }
+    }
+
     /// The value alone: `6.4 %`.
     pub fn value_text(&self, currency: &str) -> String {
         self.pair(currency).0
@@ -250,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_value_just_beyond_its_bound_never_prints_as_equal_to_it() {
-        let measured = Measured { value: 0.020_004, threshold: Threshold::Above(0.02), unit: Unit::Ratio, over_ms: 300_000 };
+        let measured = Measured::new(0.020_004, Threshold::Above(0.02), Unit::Ratio, 300_000);
         assert_eq!(measured.comparison("ZAR").replace(NBSP, " "), "2.0004 % > 2 %");
         let fine = Measured { value: 0.02, ..measured };
         assert_eq!(fine.comparison("ZAR").replace(NBSP, " "), "2 % ≤ 2 %");

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Verdict, evaluate, zone};
 use super::incident::{AlertState, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
-use super::observe::{Blindness, Index, LiveWindow, Stored, observe, stored_reads};
+use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, View, observe, stored_reads};
 use super::route::Routing;
 use super::tell::tell;
 use super::watch;
@@ -31,7 +31,7 @@ pub struct TickReport {
     pub now: UnixMs,
     /// How it ended.
     pub outcome: TickOutcome,
-    /// Rules by verdict.
+    /// Conditions by verdict.
     pub verdicts: BTreeMap<String, usize>,
     /// Alerts that are not quiet, and what happened to them.
     pub happenings: Vec<Happening>,
@@ -141,18 +141,18 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     let stored = stored_minutes(now, config, db).await;
 
     // Evaluate rule by rule, so that one that cannot be evaluated stops no other.
-    let verdicts = verdicts(now, config, seen.live, &memory, &stored);
+    let judged = judged(now, config, seen.live, &memory, &stored);
 
     // Turn verdicts, and what we see of ourselves, into signals: policy is applied before the state machine, not in it.
-    let signals = signals(now, config, &memory, &verdicts, seen);
+    let signals = signals(now, config, &memory, &judged, seen);
 
     // Step every alert; what was told and what to store follow from the step alone.
     let steps = steps(now, &memory.states, signals);
 
     // Route and write in one transaction: the states, their messages, and that this moment is done.
     let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
-    for (_, verdict) in &verdicts {
-        *report.verdicts.entry(verdict.as_str().to_owned()).or_default() += 1;
+    for judged in &judged {
+        *report.verdicts.entry(judged.verdict.as_str().to_owned()).or_default() += 1;
     }
     apply(now, steps, config, addresses, db, &mut report).await?;
     Ok(report)
@@ -184,28 +184,65 @@ async fn stored_minutes(now: UnixMs, config: &Config, db: &impl Db) -> Stored {
     let mut stored = Stored::new();
     for read in stored_reads(&config.alerting.rules, now, zone(config)) {
         let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
-        let result = db.batch(vec![series::read_minutes(&names, read.window)]).await;
+        let (resolution, window) = read.stretch;
+        let statement = match resolution {
+            Resolution::Minute => series::read_minutes(&names, window),
+            Resolution::Hour => series::read_hours(&names, window),
+        };
+        let result = db.batch(vec![statement]).await;
         let slices = result.and_then(|results| series::slices(results.into_iter().next().unwrap_or_default()));
-        stored.insert(read.window.from, slices.map_err(|error| Blindness::Stored { message: error.to_string() }));
+        stored.insert(read.stretch, slices.map_err(|error| Blindness::Stored { message: error.to_string() }));
     }
     stored
 }
 
-fn verdicts<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memory, stored: &Stored) -> Vec<(&'a Rule, Verdict)> {
+/// What a rule's condition says of one of its alerts.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// Which of its alerts.
+    pub instance: Labels,
+    /// What the condition says.
+    pub verdict: Verdict,
+}
+
+fn judged<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memory, stored: &Stored) -> Vec<Judged<'a>> {
     let own = memory.last.as_ref().map(|last| watch::tick_age(last.at, now));
-    let (index, zone) = (Index::new(live.slices.iter().chain(&own)), zone(config));
-    let verdict = |rule: &Rule| evaluate(rule, &observe(rule, now, zone, (&index, &live.coverage), stored), now, config);
-    config.alerting.rules.iter().map(|rule| (rule, verdict(rule))).collect()
+    let view = View::new(live.slices.iter().chain(&own), &live.coverage, stored);
+    let zone = zone(config);
+    let mut judged = Vec::new();
+    for rule in &config.alerting.rules {
+        let mut known: Vec<Labels> = memory.states.iter().filter_map(|state| state.subject.instance_of(rule)).collect();
+        match observe(rule, &known, now, zone, &view) {
+            Ok(instances) => judged.extend(instances.into_iter().map(|instance| {
+                let verdict = evaluate(rule, &instance.observations, now, config);
+                Judged { rule, instance: instance.labels, verdict }
+            })),
+            Err(blindness) => {
+                // Blindness is said of the rule as a whole, too: it may have no alert yet.
+                if !known.contains(&Labels::new()) {
+                    known.push(Labels::new());
+                }
+                let blind = |instance| Judged { rule, instance, verdict: Verdict::Blind(blindness.clone()) };
+                judged.extend(known.into_iter().map(blind));
+            }
+        }
+    }
+    judged
 }
 
 /// Every alert there is or was, with what is known of it now. One whose rule is gone is over.
-fn signals(now: UnixMs, config: &Config, memory: &Memory, verdicts: &[(&Rule, Verdict)], seen: &Seen<'_>) -> Vec<(Subject, Signal)> {
+fn signals(now: UnixMs, config: &Config, memory: &Memory, judged: &[Judged<'_>], seen: &Seen<'_>) -> Vec<(Subject, Signal)> {
     let mut signals: Vec<(Subject, Signal)> = Vec::new();
-    for (rule, verdict) in verdicts {
-        signals.push((Subject::of_rule(rule), signal(rule, verdict)));
-        signals.push((watch::rule_error(rule), rule_error_signal(rule, verdict)));
+    for Judged { rule, instance, verdict } in judged {
+        signals.push((Subject::of_rule(rule, instance), signal(rule, verdict)));
     }
-    signals.push(watch::blindness(verdicts));
+    for rule in &config.alerting.rules {
+        let of_rule = judged.iter().filter(|judged| judged.rule.id == rule.id).map(|judged| &judged.verdict);
+        signals.push((watch::rule_error(rule), rule_error_signal(rule, of_rule)));
+    }
+    signals.push(watch::blindness(judged));
     signals.push(watch::configuration(seen.config_problem));
     signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
     let known: BTreeSet<String> = signals.iter().map(|(subject, _)| subject.id.clone()).collect();

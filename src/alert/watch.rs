@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::evaluate::Verdict;
 use super::incident::{AlertState, Signal, Subject};
+use super::tick::Judged;
 use crate::config::alerting::{Alerting, OnError, Rule, Severity};
 use crate::ids;
 use crate::storage::outbox::ChannelHealth;
@@ -26,10 +27,10 @@ pub const ALERTNAME: &str = "alertname";
 pub const CHANNEL: &str = "channel";
 
 /// The alert about blindness, and what the verdicts say of it.
-pub fn blindness(verdicts: &[(&Rule, Verdict)]) -> (Subject, Signal) {
+pub fn blindness(judged: &[Judged<'_>]) -> (Subject, Signal) {
     let blind = |error: OnError| {
-        verdicts.iter().find_map(|(rule, verdict)| match verdict {
-            Verdict::Blind(cause) if rule.error == error => Some(cause),
+        judged.iter().find_map(|judged| match &judged.verdict {
+            Verdict::Blind(cause) if judged.rule.error == error => Some(cause),
             Verdict::Blind(_) | Verdict::Holds(_) | Verdict::DoesNotHold(_) | Verdict::NoData(_) | Verdict::Broken(_) => None,
         })
     };

@@ -29,7 +29,7 @@ pub(super) fn firing() -> Notification {
             ("severity".into(), "critical".into()),
             ("route".into(), "/api/bookings".into()),
         ]),
-        measured: Some(Measured { value: 0.064, threshold: Threshold::Above(0.02), unit: Unit::Ratio, over_ms: 5 * MINUTE_MS }),
+        measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 5 * MINUTE_MS)),
         peak: Some(0.064),
         normal: Some(0.003),
         for_ms: 5 * MINUTE_MS,

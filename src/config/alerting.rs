@@ -125,6 +125,12 @@ pub struct Rule {
     pub severity: Severity,
     /// The condition.
     pub when: When,
+    /// One alert for each set of values of these labels; empty, one alert in all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// Where the value has to get back to before a firing alert ends, on the good side of the bound; `None`, the bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<f64>,
     /// How long the condition must hold before it fires; 0 fires at once.
     #[serde(default)]
     pub for_ms: i64,
@@ -185,6 +191,59 @@ pub enum When {
         /// For how long it may be missing.
         over: Over,
     },
+    /// An aggregate against itself some time ago: (now − then) / then beyond a bound.
+    Change {
+        /// What is read.
+        of: Selector,
+        /// How the cells become one number.
+        aggregate: Aggregate,
+        /// Over how long, in milliseconds.
+        over_ms: i64,
+        /// How long before it the other window ends: the window's own length for the one before, 7 days for last week's.
+        against_ms: i64,
+        /// The comparison.
+        compare: Compare,
+        /// The bound: 1 is twice as much, -0.5 is half.
+        bound: f64,
+        /// Below this `then` there is no verdict (no data).
+        min_baseline: f64,
+    },
+    /// The error budget of an objective burns too fast, over a long and a short window at once.
+    BurnRate {
+        /// What counts against the objective.
+        bad: Selector,
+        /// All there is.
+        all: Selector,
+        /// The share that must be good: 0.999.
+        objective: f64,
+        /// Which windows.
+        pace: Pace,
+    },
+    /// Every one of these holds.
+    All(Vec<When>),
+    /// One of these holds.
+    Any(Vec<When>),
+}
+
+impl When {
+    /// Everything it selects.
+    pub fn selectors(&self) -> Vec<&Selector> {
+        match self {
+            Self::Threshold { of, .. } | Self::Absence { of, .. } | Self::Change { of, .. } => vec![of],
+            Self::Ratio { part: some, whole: all, .. } | Self::BurnRate { bad: some, all, .. } => vec![some, all],
+            Self::All(of) | Self::Any(of) => of.iter().flat_map(Self::selectors).collect(),
+        }
+    }
+}
+
+/// The windows and factors of a burn rate; those of the SRE workbook for a budget of 30 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pace {
+    /// 2 % of the budget in an hour or 5 % in six: wakes somebody.
+    Page,
+    /// 10 % of the budget in a day or in three: looked at in the morning.
+    Ticket,
 }
 
 /// Which series: a name and label values. A value may end in `*` to match a prefix.

@@ -10,6 +10,7 @@ use super::Config;
 use super::alerting::Over;
 
 mod alerting;
+mod condition;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,13 @@ pub const MONITOR_MINUTES: RangeInclusive<i64> = 1..=1_440;
 pub const MONITOR_CHECKINS: RangeInclusive<i64> = 1..=100;
 /// An amount: a daily goal, a number of samples. 2^53 is where JavaScript's integers end.
 pub const AMOUNT: RangeInclusive<f64> = 0.0..=9_007_199_254_740_992.0;
+
+/// A change as a share of what was: nothing is -1; a thousand times as much is more than any bound means.
+pub const CHANGE: RangeInclusive<f64> = -1.0..=1_000.0;
+/// A service-level objective: between one failure in two and one in a million.
+pub const OBJECTIVE: RangeInclusive<f64> = 0.5..=0.999_999;
+/// A level of any series.
+pub const LEVEL: RangeInclusive<f64> = -9_007_199_254_740_992.0..=9_007_199_254_740_992.0;
 
 /// Every mistake of meaning in `config`, in the order of the document.
 pub fn problems(config: &Config) -> Vec<Problem> {

@@ -75,18 +75,44 @@ pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
 }
 
 /// Reads the minute rows of `window` of the series called `names`, by one seek per (minute, series): a day of one
-/// series is 1,440 rows read, whatever else the minutes hold.
+/// series is 1,440 rows read, whatever else the minutes hold. Counters come added up, as one row at the window's start.
 pub fn read_minutes(names: &[&str], window: Window) -> Statement {
     Statement::new(
-        "WITH RECURSIVE minutes(t) AS (SELECT ?1 WHERE ?1 < ?2 UNION ALL SELECT t + 60000 FROM minutes WHERE t + 60000 < ?2)
-         SELECT m.t, s.kind, s.name, s.labels, m.value, m.at, m.low, m.high, hex(m.sketch) AS sketch
-         FROM series s CROSS JOIN minutes CROSS JOIN minute m ON m.t = minutes.t AND m.series = s.id
-         WHERE s.name IN (SELECT value FROM json_each(?3)) ORDER BY m.t",
+        "WITH RECURSIVE minutes(t) AS (SELECT ?1 WHERE ?1 < ?2 UNION ALL SELECT t + 60000 FROM minutes WHERE t + 60000 < ?2),
+         wanted AS (SELECT * FROM series WHERE name IN (SELECT value FROM json_each(?3)))
+         SELECT CAST(?1 AS INTEGER) AS t, s.kind, s.name, s.labels, SUM(m.value) AS value, NULL AS at, NULL AS low, NULL AS high, NULL AS sketch
+         FROM wanted s CROSS JOIN minutes CROSS JOIN minute m ON m.t = minutes.t AND m.series = s.id WHERE s.kind = 'counter' GROUP BY s.id
+         UNION ALL
+         SELECT m.t, s.kind, s.name, s.labels, m.value, m.at, m.low, m.high, hex(m.sketch)
+         FROM wanted s CROSS JOIN minutes CROSS JOIN minute m ON m.t = minutes.t AND m.series = s.id WHERE s.kind <> 'counter'
+         ORDER BY 1",
         [Param::Int(window.from.floor(60_000).0), Param::Int(window.to.0), json(&names)],
     )
 }
 
-/// The cells [`read_minutes`] found, shards merged, one slice per minute in order.
+/// Reads the hour rows of `window` likewise; of an hour that is not rolled up yet, its minutes.
+pub fn read_hours(names: &[&str], window: Window) -> Statement {
+    Statement::new(
+        "WITH RECURSIVE hours(t) AS (SELECT ?1 WHERE ?1 < ?2 UNION ALL SELECT t + 3600000 FROM hours WHERE t + 3600000 < ?2),
+         sixty(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM sixty WHERE n < 59),
+         dirty_hours AS (SELECT t FROM dirty WHERE level = 'hour' AND t >= ?1 AND t < ?2),
+         wanted AS (SELECT * FROM series WHERE name IN (SELECT value FROM json_each(?3))),
+         cells AS (
+           SELECT h.t, s.id, s.kind, s.name, s.labels, h.value, h.at, h.low, h.high, h.sketch
+           FROM wanted s CROSS JOIN hours CROSS JOIN hour h ON h.t = hours.t AND h.series = s.id WHERE hours.t NOT IN (SELECT t FROM dirty_hours)
+           UNION ALL
+           SELECT d.t, s.id, s.kind, s.name, s.labels, m.value, m.at, m.low, m.high, m.sketch
+           FROM wanted s CROSS JOIN dirty_hours d CROSS JOIN sixty CROSS JOIN minute m ON m.t = d.t + sixty.n * 60000 AND m.series = s.id)
+         SELECT CAST(?1 AS INTEGER) AS t, kind, name, labels, SUM(value) AS value, NULL AS at, NULL AS low, NULL AS high, NULL AS sketch
+         FROM cells WHERE kind = 'counter' GROUP BY id
+         UNION ALL
+         SELECT t, kind, name, labels, value, at, low, high, hex(sketch) FROM cells WHERE kind <> 'counter'
+         ORDER BY 1",
+        [Param::Int(window.from.floor(HOUR_MS).0), Param::Int(window.to.0), json(&names)],
+    )
+}
+
+/// The cells [`read_minutes`] or [`read_hours`] found, shards merged, one slice per bucket in order.
 pub fn slices(result: StatementResult) -> Result<Vec<Slice>, DbError> {
     let mut out: Vec<Slice> = Vec::new();
     for row in result.decode::<Row>("minute")? {

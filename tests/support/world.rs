@@ -432,6 +432,8 @@ pub fn error_rate() -> Rule {
             bound: 0.02,
             min_samples: 20.0,
         },
+        by: Vec::new(),
+        recovery: None,
         for_ms: 120_000,
         keep_firing_for_ms: 0,
         no_data: NoData::Ok,
@@ -455,6 +457,8 @@ pub fn switch(id: &str) -> Rule {
             compare: Compare::Above,
             bound: Bound::Value(0.5),
         },
+        by: Vec::new(),
+        recovery: None,
         for_ms: 0,
         no_data: NoData::Keep,
         labels: BTreeMap::new(),
@@ -529,6 +533,19 @@ impl World {
     /// `ok` good and `bad` failed requests in every 10 s of `[from, to)`.
     pub fn traffic(&mut self, from: UnixMs, to: UnixMs, ok: u64, bad: u64) {
         let key = |class: &str| SeriesKey::new(Kind::Counter, "http_requests_total", vec![("class".to_owned(), class.to_owned())]);
+        let mut t = from.floor(10_000);
+        while t < to {
+            self.live.slices.push(Slice { t, cells: vec![(key("2xx"), Value::count(ok)), (key("5xx"), Value::count(bad))] });
+            t = t.plus(10_000);
+        }
+    }
+
+    /// As [`World::traffic`], to one route.
+    pub fn traffic_to(&mut self, route: &str, from: UnixMs, to: UnixMs, ok: u64, bad: u64) {
+        let key = |class: &str| {
+            let labels = [("class", class), ("route", route)].map(|(label, value)| (label.to_owned(), value.to_owned()));
+            SeriesKey::new(Kind::Counter, "http_requests_total", labels.into())
+        };
         let mut t = from.floor(10_000);
         while t < to {
             self.live.slices.push(Slice { t, cells: vec![(key("2xx"), Value::count(ok)), (key("5xx"), Value::count(bad))] });

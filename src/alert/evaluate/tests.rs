@@ -1,3 +1,5 @@
+//! Every kind of condition, as tables.
+
 use super::*;
 use crate::config::alerting::{Compare, NoData, OnError, Over, Severity};
 use crate::time::{HOUR_MS, MINUTE_MS, Window};
@@ -20,6 +22,8 @@ fn rule(when: When) -> Rule {
         name: "R".into(),
         severity: Severity::Info,
         when,
+        by: Vec::new(),
+        recovery: None,
         for_ms: 0,
         keep_firing_for_ms: 0,
         no_data: NoData::Ok,
@@ -47,8 +51,8 @@ fn threshold_rule(series: &str, aggregate: Aggregate, compare: Compare, bound: B
 }
 
 /// The verdict's word and its value.
-fn said(rule: &Rule, observations: Vec<Observation>, now: UnixMs) -> (&'static str, Option<f64>) {
-    let verdict = evaluate(rule, &Ok(observations), now, &config());
+fn said(rule: &Rule, observations: &[Observation], now: UnixMs) -> (&'static str, Option<f64>) {
+    let verdict = evaluate(rule, observations, now, &config());
     (verdict.as_str(), verdict.measured().map(|measured| (measured.value * 1e3).round() / 1e3))
 }
 
@@ -59,7 +63,7 @@ fn every_aggregate_of_every_kind_has_its_value_or_is_a_fault_of_the_rule() {
     let row = |kind| {
         all.map(|aggregate| {
             let rule = threshold_rule("x", aggregate, Compare::Above, Bound::Value(1e9));
-            said(&rule, vec![seen(values(kind, &[3.0, 0.0, 6.0]))], NOON).1
+            said(&rule, &[seen(values(kind, &[3.0, 0.0, 6.0]))], NOON).1
         })
     };
     assert_eq!(row(Kind::Counter), [Some(9.0), Some(0.03), Some(9.0), None, None, None, None, None, None, None]);
@@ -71,7 +75,7 @@ fn every_aggregate_of_every_kind_has_its_value_or_is_a_fault_of_the_rule() {
         assert!((quantile.unwrap() / 3.0 - 1.0).abs() < 0.022, "{distribution:?}");
     }
     let rule = threshold_rule("x", P95, Compare::Above, Bound::Value(1.0));
-    let verdict = evaluate(&rule, &Ok(vec![seen(values(Kind::Counter, &[1.0]))]), NOON, &config());
+    let verdict = evaluate(&rule, &[seen(values(Kind::Counter, &[1.0]))], NOON, &config());
     assert_eq!(verdict, Verdict::Broken(RuleFault::NoSuchAggregate { series: "x".into(), kind: Kind::Counter, aggregate: "p95".into() }));
 }
 
@@ -84,10 +88,10 @@ fn a_threshold_holds_only_beyond_its_bound() {
         (Compare::Below, 1.999_999, "holds"),
     ] {
         let rule = threshold_rule("x", Aggregate::Sum, compare, Bound::Value(2.0));
-        assert_eq!(said(&rule, vec![seen(values(Kind::Counter, &[value]))], NOON).0, word, "{compare:?} {value}");
+        assert_eq!(said(&rule, &[seen(values(Kind::Counter, &[value]))], NOON).0, word, "{compare:?} {value}");
     }
     let rule = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::Value(2.0));
-    assert_eq!(said(&rule, vec![seen(vec![])], NOON), ("no_data", None));
+    assert_eq!(said(&rule, &[seen(vec![])], NOON), ("no_data", None));
 }
 
 #[test]
@@ -107,12 +111,12 @@ fn a_ratio_needs_its_samples_and_counts_a_missing_part_as_zero() {
         (vec![1.0], vec![50.0], ("does_not_hold", Some(0.02))),
         (vec![2.0], vec![50.0], ("holds", Some(0.04))),
     ] {
-        let observed = vec![seen(values(Kind::Counter, &part)), seen(values(Kind::Counter, &whole))];
-        assert_eq!(said(&rule, observed, NOON), expected, "{part:?} of {whole:?}");
+        let observed = [seen(values(Kind::Counter, &part)), seen(values(Kind::Counter, &whole))];
+        assert_eq!(said(&rule, &observed, NOON), expected, "{part:?} of {whole:?}");
     }
     // Distributions are counted: the share of requests, not of seconds.
-    let observed = vec![seen(values(Kind::Distribution, &[9.0])), seen(values(Kind::Distribution, &[1.0; 40]))];
-    assert_eq!(said(&rule, observed, NOON), ("holds", Some(0.025)));
+    let observed = [seen(values(Kind::Distribution, &[9.0])), seen(values(Kind::Distribution, &[1.0; 40]))];
+    assert_eq!(said(&rule, &observed, NOON), ("holds", Some(0.025)));
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn absence_holds_when_nothing_came() {
         // A gauge at zero is there.
         (values(Kind::Gauge, &[0.0]), "does_not_hold"),
     ] {
-        assert_eq!(said(&rule, vec![seen(cells.clone())], NOON).0, word, "{cells:?}");
+        assert_eq!(said(&rule, &[seen(cells.clone())], NOON).0, word, "{cells:?}");
     }
 }
 
@@ -139,7 +143,7 @@ fn a_share_of_a_target_is_paced_over_its_local_hours() {
         [(0, None), (7, None), (10, None), (11, Some(200_000.0)), (14, Some(400_000.0)), (20, Some(800_000.0)), (23, Some(800_000.0))]
     {
         let now = NOON.plus((local_hour - 14) * HOUR_MS);
-        let verdict = evaluate(&rule, &Ok(vec![seen(values(Kind::Counter, &[199_999.0]))]), now, &config());
+        let verdict = evaluate(&rule, &[seen(values(Kind::Counter, &[199_999.0]))], now, &config());
         match (expected, verdict) {
             (None, Verdict::NoData(NoDataWhy::TooEarly)) => {}
             (Some(bound), Verdict::Holds(measured)) => {
@@ -150,25 +154,23 @@ fn a_share_of_a_target_is_paced_over_its_local_hours() {
     }
     // One minute before the quarter there is no verdict, from the quarter on there is.
     let quarter = NOON.plus(-3 * HOUR_MS);
-    assert_eq!(said(&rule, vec![seen(values(Kind::Counter, &[200_000.0]))], quarter.plus(-MINUTE_MS)).0, "no_data");
-    assert_eq!(said(&rule, vec![seen(values(Kind::Counter, &[200_000.0]))], quarter).0, "does_not_hold");
+    assert_eq!(said(&rule, &[seen(values(Kind::Counter, &[200_000.0]))], quarter.plus(-MINUTE_MS)).0, "no_data");
+    assert_eq!(said(&rule, &[seen(values(Kind::Counter, &[200_000.0]))], quarter).0, "does_not_hold");
 }
 
 #[test]
 fn faults_of_a_rule_and_blindness_are_no_verdicts_about_the_site() {
     let unknown = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::OfTarget { target: "none".into(), share: 1.0 });
-    let observed = Ok(vec![seen(values(Kind::Counter, &[1.0]))]);
+    let observed = [seen(values(Kind::Counter, &[1.0]))];
     assert_eq!(evaluate(&unknown, &observed, NOON, &config()), Verdict::Broken(RuleFault::UnknownTarget { target: "none".into() }));
     let mut bad_hours = config();
     bad_hours.business.targets[0].hours.to = "08:00".into();
     let paced = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::OfTarget { target: "daily-revenue".into(), share: 1.0 });
     assert_eq!(evaluate(&paced, &observed, NOON, &bad_hours), Verdict::Broken(RuleFault::BadHours { target: "daily-revenue".into() }));
     let plain = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::Value(1.0));
-    let mixed = Ok(vec![seen([values(Kind::Counter, &[1.0]), values(Kind::Gauge, &[1.0])].concat())]);
+    let mixed = [seen([values(Kind::Counter, &[1.0]), values(Kind::Gauge, &[1.0])].concat())];
     assert_eq!(evaluate(&plain, &mixed, NOON, &config()), Verdict::Broken(RuleFault::MixedKinds { series: "x".into() }));
-    let blind = Blindness::Live { shards: vec![0] };
-    assert_eq!(evaluate(&plain, &Err(blind.clone()), NOON, &config()), Verdict::Blind(blind));
-    assert_eq!(evaluate(&plain, &Ok(vec![]), NOON, &config()).as_str(), "blind");
+    assert_eq!(evaluate(&plain, &[], NOON, &config()).as_str(), "blind");
 }
 
 #[test]
@@ -178,4 +180,79 @@ fn hours_read_as_people_write_them() {
     {
         assert_eq!(minute_of_day(text), minute, "{text}");
     }
+}
+
+fn counted(value: f64) -> Observation {
+    seen(if value > 0.0 { values(Kind::Counter, &[value]) } else { Vec::new() })
+}
+
+#[test]
+fn a_change_is_measured_against_what_was() {
+    let rule = |aggregate, compare, bound| {
+        let of = selector("x");
+        rule(When::Change { of, aggregate, over_ms: HOUR_MS, against_ms: HOUR_MS, compare, bound, min_baseline: 10.0 })
+    };
+    let halved = rule(Aggregate::Sum, Compare::Below, -0.5);
+    for (now, then, expected) in [
+        (40.0, 100.0, ("holds", Some(-0.6))),
+        (50.0, 100.0, ("does_not_hold", Some(-0.5))),
+        (0.0, 100.0, ("holds", Some(-1.0))),
+        (0.0, 9.0, ("no_data", None)),
+        (100.0, 0.0, ("no_data", None)),
+    ] {
+        assert_eq!(said(&halved, &[counted(now), counted(then)], NOON), expected, "{now} after {then}");
+    }
+    let doubled = rule(Aggregate::Sum, Compare::Above, 1.0);
+    assert_eq!(said(&doubled, &[counted(201.0), counted(100.0)], NOON), ("holds", Some(1.01)));
+    // An old window is read in whole hours: twice as long, twice as much, no change.
+    let longer = Observation { window: Window::ending_at(NOON, 10 * MINUTE_MS), cells: values(Kind::Counter, &[200.0]) };
+    assert_eq!(said(&doubled, &[counted(100.0), longer.clone()], NOON), ("does_not_hold", Some(0.0)));
+    assert_eq!(said(&rule(Aggregate::Rate, Compare::Above, 1.0), &[counted(4_000.0), longer], NOON).0, "no_data", "0.3/s is below ten");
+    // A level that is not there is not zero.
+    let slower = rule(Aggregate::P95, Compare::Above, 1.0);
+    assert_eq!(said(&slower, &[seen(vec![]), seen(values(Kind::Distribution, &[20.0]))], NOON).0, "no_data");
+}
+
+#[test]
+fn a_budget_burns_when_both_windows_of_a_pair_say_so_and_it_is_no_chance() {
+    let page = rule(When::BurnRate { bad: selector("bad"), all: selector("all"), objective: 0.999, pace: Pace::Page });
+    // Errors and requests of one hour, five minutes, six hours, half an hour.
+    for (windows, expected) in [
+        ([(0.0, 0.0); 4], ("no_data", None)),
+        ([(0.0, 1_000.0), (0.0, 80.0), (0.0, 6_000.0), (0.0, 500.0)], ("does_not_hold", Some(0.0))),
+        ([(20.0, 1_000.0), (2.0, 80.0), (20.0, 6_000.0), (9.0, 500.0)], ("holds", Some(20.0))),
+        // Over: the hour still burns, the five minutes do not.
+        ([(20.0, 1_000.0), (0.0, 80.0), (20.0, 6_000.0), (0.0, 500.0)], ("does_not_hold", Some(20.0))),
+        // Slower, for longer: the second pair.
+        ([(7.0, 1_000.0), (1.0, 80.0), (42.0, 6_000.0), (4.0, 500.0)], ("holds", Some(7.0))),
+        // One error at night is a burn rate of fifty, and chance.
+        ([(1.0, 20.0), (1.0, 2.0), (1.0, 120.0), (1.0, 10.0)], ("does_not_hold", Some(50.0))),
+        ([(3.0, 20.0), (1.0, 2.0), (3.0, 120.0), (2.0, 10.0)], ("holds", Some(150.0))),
+    ] {
+        let seen: Vec<_> = windows.iter().flat_map(|(bad, all)| [counted(*bad), counted(*all)]).collect();
+        assert_eq!(said(&page, &seen, NOON), expected, "{windows:?}");
+    }
+}
+
+#[test]
+fn combinations_wait_for_what_might_settle_them() {
+    let above = |bound| When::Threshold {
+        of: selector("x"),
+        aggregate: Aggregate::Sum,
+        over: Over::Ms(5 * MINUTE_MS),
+        compare: Compare::Above,
+        bound: Bound::Value(bound),
+    };
+    let (all, any) = (rule(When::All(vec![above(1.0), above(10.0)])), rule(When::Any(vec![above(1.0), above(10.0)])));
+    for (first, second, of_all, of_any) in [
+        (2.0, 11.0, ("holds", Some(2.0)), ("holds", Some(2.0))),
+        (2.0, 10.0, ("does_not_hold", Some(10.0)), ("holds", Some(2.0))),
+        (1.0, 10.0, ("does_not_hold", Some(1.0)), ("does_not_hold", Some(1.0))),
+        (0.0, 10.0, ("does_not_hold", Some(10.0)), ("no_data", None)),
+        (0.0, 11.0, ("no_data", None), ("holds", Some(11.0))),
+    ] {
+        let seen = [counted(first), counted(second)];
+        assert_eq!((said(&all, &seen, NOON), said(&any, &seen, NOON)), (of_all, of_any), "{first} {second}");
+    }
+    assert_eq!(said(&all, &[counted(2.0)], NOON).0, "blind", "not every look was answered");
 }

@@ -9,7 +9,7 @@ use crate::time::{MINUTE_MS, SECOND_MS};
 const T0: UnixMs = UnixMs(1_772_452_800_000);
 
 fn measured(value: f64) -> Measured {
-    Measured { value, threshold: Threshold::Above(1.0), unit: Unit::Plain, over_ms: MINUTE_MS }
+    Measured::new(value, Threshold::Above(1.0), Unit::Plain, MINUTE_MS)
 }
 
 fn on(value: f64) -> Signal {
@@ -162,7 +162,7 @@ fn a_verdict_means_what_the_rule_says_it_means() {
         ("alert", &no_data, "off"),
         ("alert", &Verdict::Holds(measured(2.0)), "off"),
     ] {
-        assert_eq!(word(rule_error_signal(&rule("ok", policy), verdict)), expected, "{policy} {verdict:?}");
+        assert_eq!(word(rule_error_signal(&rule("ok", policy), [verdict])), expected, "{policy} {verdict:?}");
     }
 }
 
@@ -209,4 +209,32 @@ proptest! {
         let firing = stored.is_some_and(|state| state.phase == Phase::Firing);
         prop_assert_eq!(firing, told.len() % 2 == 1);
     }
+}
+
+#[test]
+fn a_firing_alert_ends_at_its_recovery_level_and_not_at_its_bound() {
+    let at = |value: f64| Measured { recovery: Some(0.5), ..measured(value) };
+    let signal = |value: f64| {
+        if value > 1.0 { Signal::On { measured: Some(at(value)), detail: None } } else { Signal::Off { measured: Some(at(value)) } }
+    };
+    let values = [0.8, 2.0, 0.8, 0.51, 1.5, 0.5, 0.8];
+    let signals: Vec<(i64, Signal)> = values.iter().zip(0..).map(|(value, minute)| (minute * 60, signal(*value))).collect();
+    let (words, _) = play(&subject(0, 0), &signals);
+    assert_eq!(words, ["quiet", "fired", "still_firing", "still_firing", "still_firing", "resolved", "quiet"]);
+}
+
+#[test]
+fn alerts_of_one_rule_are_set_apart_by_the_values_of_its_labels() {
+    let mut rule: Rule = serde_json::from_value(serde_json::json!({
+        "id": "r", "name": "R", "severity": "info", "when": {"absence": {"of": {"series": "x"}, "over": {"ms": 60000}}},
+        "no_data": "ok", "error": "keep", "summary": "s", "runbook": "/", "owner": "o", "by": ["route", "method"],
+    }))
+    .unwrap();
+    let labels = |route: &str, method: &str| Labels::from([("route".into(), route.into()), ("method".into(), method.into())]);
+    let (one, other) = (Subject::of_rule(&rule, &labels("/a", "GET")), Subject::of_rule(&rule, &labels("/a", "POST")));
+    assert_ne!(one.id, other.id);
+    assert_eq!((one.labels["route"].as_str(), one.labels["rule"].as_str()), ("/a", "r"));
+    assert_eq!(one.instance_of(&rule), Some(labels("/a", "GET")));
+    rule.by.pop();
+    assert_eq!(one.instance_of(&rule), None, "an alert of the rule as it was is nobody's now");
 }

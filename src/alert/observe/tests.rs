@@ -22,6 +22,8 @@ fn rule(over: Over, labels: &[(&str, &str)]) -> Rule {
             compare: Compare::Above,
             bound: Bound::Value(0.0),
         },
+        by: Vec::new(),
+        recovery: None,
         for_ms: 0,
         keep_firing_for_ms: 0,
         no_data: NoData::Ok,
@@ -43,7 +45,11 @@ fn every(width_ms: i64, from: UnixMs, to: UnixMs) -> Vec<Slice> {
 }
 
 fn seen(rule: &Rule, now: UnixMs, live: &[Slice], stored: &Stored) -> Observation {
-    observe(rule, now, ZONE, (&Index::new(live), &Coverage::Whole), stored).unwrap().remove(0)
+    instances(rule, &[], now, live, stored).remove(0).observations.remove(0)
+}
+
+fn instances(rule: &Rule, known: &[Labels], now: UnixMs, live: &[Slice], stored: &Stored) -> Vec<Instance> {
+    observe(rule, known, now, ZONE, &View::new(live, &Coverage::Whole, stored)).unwrap()
 }
 
 /// Whole units of a counter.
@@ -76,8 +82,8 @@ fn a_long_window_counts_every_value_once_at_any_moment() {
             .into_iter()
             .map(|read| {
                 // The store knows more than was asked for; only the asked range may count.
-                let minutes = every(MINUTE_MS, read.window.from.plus(-10 * MINUTE_MS), now.floor(MINUTE_MS));
-                (read.window.from, Ok(minutes.iter().flat_map(|slice| std::iter::repeat_n(slice.clone(), 6)).collect()))
+                let minutes = every(MINUTE_MS, read.stretch.1.from.plus(-10 * MINUTE_MS), now.floor(MINUTE_MS));
+                (read.stretch, Ok(minutes.iter().flat_map(|slice| std::iter::repeat_n(slice.clone(), 6)).collect()))
             })
             .collect();
         let observation = seen(&over, now, &live, &stored);
@@ -90,9 +96,13 @@ fn a_long_window_counts_every_value_once_at_any_moment() {
 fn today_begins_at_local_midnight_and_right_after_it_needs_no_stored_minutes() {
     let today = rule(Over::Today, &[]);
     let reads = stored_reads(std::slice::from_ref(&today), NOON, ZONE);
-    assert_eq!(reads.len(), 1);
-    assert_eq!(reads[0].window.from.rfc3339(), "2026-03-01T22:00:00.000Z");
-    assert_eq!(reads[0].window.to, NOON.plus(-10 * MINUTE_MS));
+    let spans: Vec<_> = reads.iter().map(|read| (read.stretch.0, read.stretch.1.from.rfc3339(), read.stretch.1.to.rfc3339())).collect();
+    let text = |hour: &str| format!("2026-03-{hour}:00.000Z");
+    assert_eq!(
+        spans,
+        [(Resolution::Minute, text("02T11:00"), text("02T11:50")), (Resolution::Hour, text("01T22:00"), text("02T11:00"))],
+        "whole hours as hours, the rest by the minute"
+    );
     let just_after_midnight = NOON.plus(10 * HOUR_MS + 9 * MINUTE_MS);
     assert!(stored_reads(std::slice::from_ref(&today), just_after_midnight, ZONE).is_empty());
     let live = every(SLICE_MS, just_after_midnight.plus(-LIVE_MS), just_after_midnight);
@@ -129,13 +139,78 @@ fn labels_match_whole_by_prefix_and_absent_ones_are_empty() {
 
 #[test]
 fn failing_to_look_is_not_finding_nothing() {
-    let (index, missing) = (Index::new(&[]), Coverage::Missing(vec![2]));
+    let (none, missing) = (Stored::new(), Coverage::Missing(vec![2]));
     let short = rule(Over::Ms(MINUTE_MS), &[]);
-    assert_eq!(observe(&short, NOON, ZONE, (&index, &missing), &Stored::new()), Err(Blindness::Live { shards: vec![2] }));
+    let look = |rule: &Rule, coverage: &Coverage, stored: &Stored| observe(rule, &[], NOON, ZONE, &View::new(&[], coverage, stored));
+    assert_eq!(look(&short, &missing, &none), Err(Blindness::Live { shards: vec![2] }));
     let long = rule(Over::Ms(HOUR_MS), &[]);
     let blindness = Blindness::Stored { message: "busy".into() };
-    let stored = Stored::from([(NOON.plus(-HOUR_MS), Err(blindness.clone()))]);
-    assert_eq!(observe(&long, NOON, ZONE, (&index, &Coverage::Whole), &stored), Err(blindness));
-    assert!(observe(&long, NOON, ZONE, (&index, &Coverage::Whole), &Stored::new()).is_err());
+    let stretch = stored_reads(std::slice::from_ref(&long), NOON, ZONE)[0].stretch;
+    let stored = Stored::from([(stretch, Err(blindness.clone()))]);
+    assert_eq!(look(&long, &Coverage::Whole, &stored), Err(blindness));
+    assert!(look(&long, &Coverage::Whole, &none).is_err());
     assert_eq!(seen(&short, NOON, &[], &stored).cells, []);
+}
+
+#[test]
+fn one_instance_for_each_set_of_values_and_for_each_alert_there_is() {
+    let by_route = Rule { by: vec!["route".into()], ..rule(Over::Ms(MINUTE_MS), &[]) };
+    let at = NOON.plus(-SLICE_MS);
+    let live = [one(at, "/a"), one(at, "/b"), one(at.plus(-SLICE_MS), "/a")];
+    let label = |route: &str| Labels::from([("route".to_owned(), route.to_owned())]);
+    let amounts = |known: &[Labels], live: &[Slice]| -> Vec<(Labels, i64)> {
+        let found = instances(&by_route, known, NOON, live, &Stored::new());
+        found.into_iter().map(|instance| (instance.labels, amount(&instance.observations[0]))).collect()
+    };
+    assert_eq!(amounts(&[], &live), [(label("/a"), 2), (label("/b"), 1)]);
+    assert_eq!(amounts(&[label("/gone")], &live), [(label("/a"), 2), (label("/b"), 1), (label("/gone"), 0)]);
+    assert_eq!(amounts(&[], &[]), [], "no series, no alert");
+    // Beyond the bound the largest stay apart.
+    let many: Vec<Slice> = (0..80).map(|n| one(at, &format!("/{n}"))).chain([one(at, "/79")]).collect();
+    let found = amounts(&[], &many);
+    assert_eq!(found.len(), MAX_INSTANCES);
+    assert!(found.contains(&(label("/79"), 2)) && found.contains(&(label(OTHER), 31)), "{found:?}");
+    assert_eq!(found.iter().map(|(_, n)| n).sum::<i64>(), 81);
+}
+
+#[test]
+fn a_change_looks_at_two_windows_that_touch_and_last_weeks_is_read_by_the_hour() {
+    let change = |over_ms, against_ms| When::Change {
+        of: Selector { series: "x_total".into(), labels: BTreeMap::new() },
+        aggregate: Aggregate::Sum,
+        over_ms,
+        against_ms,
+        compare: Compare::Above,
+        bound: 1.0,
+        min_baseline: 1.0,
+    };
+    let previous = Rule { when: change(5 * MINUTE_MS, 5 * MINUTE_MS), ..rule(Over::Today, &[]) };
+    let live = every(SLICE_MS, NOON.plus(-LIVE_MS), NOON);
+    let observations = instances(&previous, &[], NOON, &live, &Stored::new()).remove(0).observations;
+    assert_eq!(observations.iter().map(amount).collect::<Vec<_>>(), [30, 30]);
+    assert_eq!(observations[1].window.to, observations[0].window.from);
+    let last_week = Rule { when: change(HOUR_MS, 7 * DAY_MS), ..rule(Over::Today, &[]) };
+    let reads = stored_reads(std::slice::from_ref(&last_week), NOON.plus(7 * MINUTE_MS), ZONE);
+    let hours: Vec<_> = reads.iter().filter(|read| read.stretch.0 == Resolution::Hour).map(|read| read.stretch.1).collect();
+    assert_eq!(hours, [Window { from: NOON.plus(-7 * DAY_MS - HOUR_MS), to: NOON.plus(-7 * DAY_MS) }]);
+}
+
+proptest::proptest! {
+    /// Whatever the window and the moment: its parts touch, do not overlap, and make up the whole.
+    #[test]
+    fn the_parts_of_a_window_make_it_up(over_s in 10_i64..700_000, ago_min in 0_i64..12_000, at_ms in 0_i64..7_200_000) {
+        let of = Selector { series: "x".into(), labels: BTreeMap::new() };
+        let look = Look { of: &of, over: Over::Ms(over_s * SECOND_MS), ago_ms: ago_min * MINUTE_MS };
+        let stitch = stitch(&look, NOON.plus(at_ms), ZONE);
+        let mut parts: Vec<Window> = stitch.stored.iter().map(|(_, window)| *window).chain(stitch.live).collect();
+        parts.sort_unstable();
+        proptest::prop_assert_eq!(parts.first().map(|part| part.from), Some(stitch.whole.from));
+        proptest::prop_assert_eq!(parts.last().map(|part| part.to), Some(stitch.whole.to));
+        proptest::prop_assert!(parts.windows(2).all(|pair| pair[0].to == pair[1].from), "{:?}", parts);
+        for (resolution, window) in &stitch.stored {
+            if *resolution == Resolution::Hour {
+                proptest::prop_assert_eq!((window.from.floor(HOUR_MS), window.to.floor(HOUR_MS)), (window.from, window.to));
+            }
+        }
+    }
 }

@@ -28,7 +28,7 @@ fn firing() -> Notification {
         summary: "Bookings fail for visitors; thandi@example.co.za saw it first".to_owned(),
         detail: None,
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        measured: Some(Measured { value: 0.064, threshold: Threshold::Above(0.02), unit: Unit::Ratio, over_ms: 300_000 }),
+        measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 300_000)),
         peak: Some(0.071),
         normal: None,
         for_ms: 300_000,

@@ -1,11 +1,8 @@
 //! Checks of channels, routes and rules: everything refers to something, and every alert reaches somebody.
 
-use std::collections::BTreeMap;
-
-use super::{Findings, suggest};
+use super::{Findings, condition, suggest};
 use crate::config::Config;
-use crate::config::alerting::{Aggregate, Alerting, Bound, Over, Route, Rule, Selector, Via, When};
-use crate::telemetry::series::{Kind, name};
+use crate::config::alerting::{Alerting, Route, Rule, Via};
 
 /// Labels every alert has; a rule cannot set them itself.
 const GIVEN_LABELS: [&str; 2] = ["severity", "rule"];
@@ -64,7 +61,7 @@ fn takes_all_of(earlier: &Route, later: &Route) -> bool {
 }
 
 /// The list and each entry's id: what a verdict "there is none of that id" rests on.
-fn ids_of(list: &str, len: usize) -> Vec<String> {
+pub(super) fn ids_of(list: &str, len: usize) -> Vec<String> {
     std::iter::once(list.to_owned()).chain((0..len).map(|index| format!("{list}/{index}/id"))).collect()
 }
 
@@ -85,7 +82,8 @@ pub(super) fn rules(config: &Config, found: &mut Findings) {
         for label in rule.labels.keys().filter(|label| GIVEN_LABELS.contains(&label.as_str())) {
             found.add(at(&format!("labels/{label}")), format!("`{label}` is given to every alert by Parapet"), "choose another label");
         }
-        condition(config, &rule.when, &at("when"), found);
+        condition::condition(config, &rule.when, &at("when"), found);
+        condition::instances(rule, &format!("/alerting/rules/{index}"), found);
         reaches_somebody(alerting, rule, index, found);
     }
 }
@@ -107,120 +105,4 @@ fn reaches_somebody(alerting: &Alerting, rule: &Rule, index: usize, found: &mut 
         format!("nobody is told about `{}`: no route matches its labels", rule.id),
         "add a route for it, or a last route without matchers",
     );
-}
-
-fn condition(config: &Config, when: &When, at: &str, found: &mut Findings) {
-    match when {
-        When::Threshold { of, aggregate, over, bound, .. } => {
-            let at = format!("{at}/threshold");
-            selector(config, of, &format!("{at}/of"), found);
-            found.over(format!("{at}/over"), *over);
-            fits_kind(of, *aggregate, &at, found);
-            match bound {
-                Bound::Value(value) if !value.is_finite() => {
-                    found.add(format!("{at}/bound"), "not a number", "write a number in the series' unit");
-                }
-                Bound::Value(_) => {}
-                Bound::OfTarget { target, share } => {
-                    found.number(format!("{at}/bound/of_target/share"), *share, &super::SHARE);
-                    of_target(config, target, of, (*aggregate, *over), &at, found);
-                }
-            }
-        }
-        When::Ratio { part, whole, over, bound, min_samples, .. } => {
-            let at = format!("{at}/ratio");
-            selector(config, part, &format!("{at}/part"), found);
-            selector(config, whole, &format!("{at}/whole"), found);
-            found.over(format!("{at}/over"), *over);
-            found.number(format!("{at}/bound"), *bound, &super::SHARE);
-            found.number(format!("{at}/min_samples"), *min_samples, &super::AMOUNT);
-        }
-        When::Absence { of, over } => {
-            selector(config, of, &format!("{at}/absence/of"), found);
-            found.over(format!("{at}/absence/over"), *over);
-        }
-    }
-}
-
-fn of_target(config: &Config, id: &str, of: &Selector, (aggregate, over): (Aggregate, Over), at: &str, found: &mut Findings) {
-    let targets = &config.business.targets;
-    let Some(target) = targets.iter().find(|target| target.id == id) else {
-        let ids = targets.iter().map(|target| target.id.as_str());
-        let fix = suggest(id, ids, "add it to `targets` in business-metrics-config.json");
-        found.add_drawn_from(
-            ids_of("/business/targets", targets.len()),
-            format!("{at}/bound/of_target/target"),
-            format!("there is no target `{id}`"),
-            fix,
-        );
-        return;
-    };
-    if aggregate != Aggregate::Sum || over != Over::Today {
-        let drawn_from = vec![format!("{at}/aggregate"), format!("{at}/over")];
-        found.add_drawn_from(
-            drawn_from,
-            format!("{at}/bound/of_target"),
-            "a target is a sum over the day",
-            "use `aggregate: sum` and `over: today`",
-        );
-    }
-    if target.series != of.series {
-        let what = format!("the target `{id}` counts `{}`, this rule `{}`", target.series, of.series);
-        let drawn_from = vec![format!("{at}/of/series"), "/business/targets".to_owned()];
-        found.add_drawn_from(drawn_from, format!("{at}/bound/of_target/target"), what, "compare the series with its own target");
-    }
-}
-
-fn selector(config: &Config, selector: &Selector, at: &str, found: &mut Findings) {
-    let own: BTreeMap<&str, &[&str]> = name::OWN.iter().map(|(name, _, labels)| (*name, *labels)).collect();
-    let business = || config.business.shown.iter().chain(config.business.targets.iter().map(|target| &target.series)).map(String::as_str);
-    match own.get(selector.series.as_str()) {
-        Some(labels) => {
-            for label in selector.labels.keys().filter(|label| !labels.contains(&label.as_str())) {
-                found.add(
-                    format!("{at}/labels/{label}"),
-                    format!("`{}` has no label `{label}`", selector.series),
-                    suggest(
-                        label,
-                        labels.iter().copied(),
-                        &format!("it has: {}", if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }),
-                    ),
-                );
-            }
-        }
-        None if business().any(|known| known == selector.series) => {}
-        None => found.add_drawn_from(
-            vec!["/business/shown".to_owned(), "/business/targets".to_owned()],
-            format!("{at}/series"),
-            format!("nothing counts `{}`", selector.series),
-            suggest(
-                &selector.series,
-                own.keys().copied().chain(business()),
-                "a metric of your own belongs into `shown` of business-metrics-config.json first",
-            ),
-        ),
-    }
-}
-
-/// Parapet knows the kinds of its own series: a quantile of a counter would never have data.
-fn fits_kind(of: &Selector, aggregate: Aggregate, at: &str, found: &mut Findings) {
-    use Aggregate::{Avg, Count, Last, Max, Min, P50, P95, P99, Rate, Sum};
-    let Some((_, kind, _)) = name::OWN.iter().find(|(name, _, _)| *name == of.series) else { return };
-    let (fits, fix) = match kind {
-        Kind::Counter => (matches!(aggregate, Sum | Rate), "use sum or rate"),
-        Kind::Gauge => (matches!(aggregate, Last | Min | Max), "use last, min or max"),
-        Kind::Distribution => (
-            matches!(aggregate, Sum | Count | Rate | Avg | Min | Max | P50 | P95 | P99),
-            "use avg, p50, p95, p99, min, max, sum, count or rate",
-        ),
-    };
-    if !fits {
-        let drawn_from = vec![format!("{at}/of/series")];
-        found.add_drawn_from(
-            drawn_from,
-            format!("{at}/aggregate"),
-            format!("`{}` is a {} and has no such aggregate", of.series, kind.as_str()),
-            fix,
-        );
-    }
 }

@@ -1,5 +1,7 @@
 //! The files of `monitoring/`: their names, the sections they fill and the keys they may have.
 
+mod condition;
+
 use super::shape::{Key, Shape};
 use crate::config::check;
 use crate::config::site::Environment;
@@ -187,11 +189,13 @@ static ROUTE: [Key; 3] = [
     Key::optional("continue", Shape::Flag, "Whether later routes are tried too; left out, no."),
 ];
 
-static RULE: [Key; 12] = [
+static RULE: [Key; 14] = [
     Key::new("id", Shape::Text, "Stable and unique."),
     Key::new("name", Shape::Text, "What a person reads."),
     Key::new("severity", Shape::Choice(&["info", "warning", "critical"]), "How bad it is when it fires."),
-    Key::new("when", Shape::OneOf(&WHEN), "The condition."),
+    Key::new("when", Shape::OneOf(&condition::WHEN), "The condition."),
+    Key::optional("by", Shape::List(&Shape::Text), "One alert for each set of values of these labels."),
+    Key::optional("recovery", Shape::Number(check::LEVEL), "Where the value has to get back to before a firing alert ends."),
     Key::optional_duration("for", "for_ms", check::HOLD_MS, "How long the condition must hold before it fires."),
     Key::optional_duration(
         "keep_firing_for",
@@ -206,52 +210,3 @@ static RULE: [Key; 12] = [
     Key::new("runbook", Shape::Text, "Where to read what to do."),
     Key::new("owner", Shape::Text, "Who owns it."),
 ];
-
-static WHEN: [Key; 3] = [
-    Key::new(
-        "threshold",
-        Shape::Map(&[
-            Key::new("of", SELECTOR, "What is read."),
-            Key::new(
-                "aggregate",
-                Shape::Choice(&["sum", "rate", "count", "avg", "min", "max", "last", "p50", "p95", "p99"]),
-                "How values become one number.",
-            ),
-            OVER,
-            COMPARE,
-            Key::new(
-                "bound",
-                Shape::NumberOr(&[Key::new(
-                    "of_target",
-                    Shape::Map(&[
-                        Key::new("target", Shape::Text, "The target's id."),
-                        Key::new("share", Shape::Number(check::SHARE), "Of what it expects by now, 0 to 1."),
-                    ]),
-                    "A share of what a target expects by now.",
-                )]),
-                "A number in the series' unit, or a share of a target.",
-            ),
-        ]),
-        "An aggregate of a series beyond a bound.",
-    ),
-    Key::new(
-        "ratio",
-        Shape::Map(&[
-            Key::new("part", SELECTOR, "The numerator."),
-            Key::new("whole", SELECTOR, "The denominator."),
-            OVER,
-            COMPARE,
-            Key::new("bound", Shape::Number(check::SHARE), "The bound, 0 to 1."),
-            Key::new("min_samples", Shape::Number(check::AMOUNT), "Below this many in the whole there is no verdict."),
-        ]),
-        "Part over whole beyond a bound.",
-    ),
-    Key::new("absence", Shape::Map(&[Key::new("of", SELECTOR, "What should be there."), OVER]), "Nothing came."),
-];
-
-const OVER: Key = Key::new("over", Shape::Lookback(check::LOOKBACK_MS), "Over how long: a duration, or `today`.");
-const COMPARE: Key = Key::new("compare", Shape::Choice(&["above", "below"]), "Fires above or below the bound.");
-const SELECTOR: Shape = Shape::Map(&[
-    Key::new("series", Shape::Text, "The metric name."),
-    Key::optional("labels", Shape::Labels, "Labels that must be equal; a value may end in `*`."),
-]);

@@ -68,6 +68,11 @@ impl Key {
         Self { name, field: name, doc, shape, need: Need::Optional }
     }
 
+    /// A duration that must be there; its field carries the unit.
+    pub(super) const fn duration(name: &'static str, field: &'static str, range: RangeInclusive<i64>, doc: &'static str) -> Self {
+        Self { name, field, doc, shape: Shape::Duration(range), need: Need::Required }
+    }
+
     /// A duration that may be left out; its field carries the unit.
     pub(super) const fn optional_duration(name: &'static str, field: &'static str, range: RangeInclusive<i64>, doc: &'static str) -> Self {
         Self { name, field, doc, shape: Shape::Duration(range), need: Need::Optional }

@@ -62,8 +62,17 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "    no_data: ok",
         "    no_data: ok\n    colour: red",
         "unknown key `colour`",
-        "the keys here are id, name, severity, when, for,",
+        "the keys here are id, name, severity, when, by, recovery, for,",
     ),
+    (RULES, "    for: 1m #", "    by: [rout]\n    for: 1m #", "`http_requests_total` has no label `rout`", "did you mean `route`?"),
+    (
+        RULES,
+        "    for: 1m #",
+        "    recovery: 0.06\n    for: 1m #",
+        "0.06 is on the bad side of 0.05",
+        "an alert ends where things are well again",
+    ),
+    (RULES, "        bound: 0.05 #", "        bound: 5 #", "5 is out of range", "0 to 1"),
     (RULES, "    for: 1m", "    for: 1m\n    for: 2m", "`for` is written twice; the first is on line", "keep one"),
     (LIMITS, "\"limits\"", "\"limit\"", "unknown key `limit`", "did you mean `limits`?"),
     // Levels.
