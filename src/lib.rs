@@ -22,6 +22,7 @@ pub mod config;
 pub mod edge;
 pub mod embedded;
 pub mod ids;
+pub mod order;
 pub mod outbox;
 pub mod ports;
 pub mod storage;

@@ -14,6 +14,7 @@ use super::observe::Labels;
 use super::quantity::Measured;
 use crate::config::alerting::{NoData, OnError, Rule, Severity};
 use crate::ids;
+use crate::order;
 use crate::time::UnixMs;
 
 /// Where an alert stands.
@@ -109,7 +110,7 @@ impl Subject {
 
     /// The instance of `rule` this is about, if it is about its condition as it is written now.
     pub fn instance_of(&self, rule: &Rule) -> Option<Labels> {
-        let instance: Labels = rule.by.iter().filter_map(|label| Some((label.clone(), self.labels.get(label)?.clone()))).collect();
+        let instance: Labels = order::map(rule.by.iter().filter_map(|label| Some((label.clone(), self.labels.get(label)?.clone()))));
         (self.rule == rule.id && Self::id(&rule.id, &instance) == self.id).then_some(instance)
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::burn;
 use crate::config::alerting::{Over, Rule, Selector, When};
+use crate::order;
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::OTHER;
@@ -185,7 +186,7 @@ impl<'a> Index<'a> {
         let found = self.by_name.get(selector.series.as_str()).into_iter().flatten();
         for (key, cells) in found.filter(|(key, _)| matches(selector, key)) {
             for (_, cell) in cells.iter().filter(|(t, _)| window.contains(*t)) {
-                let labels = || by.iter().map(|label| (label.clone(), key.label(label).unwrap_or_default().to_owned())).collect();
+                let labels = || order::map(by.iter().map(|label| (label.clone(), key.label(label).unwrap_or_default().to_owned())));
                 groups.merge(labels(), look, cell);
             }
         }
@@ -215,12 +216,12 @@ impl Groups {
             return self;
         }
         let size = |cells: &[Vec<Cell>]| cells.iter().flatten().map(Cell::amount).fold(0.0, f64::max);
-        let mut ranked: Vec<_> = self.0.into_iter().collect();
-        ranked.sort_by(|(_, a), (_, b)| size(b).total_cmp(&size(a)));
+        let mut ranked: Vec<_> = self.0.into_iter().map(|(labels, cells)| (size(&cells), (labels, cells))).collect();
+        order::sort_by(&mut ranked, |(a, _), (b, _)| a > b);
         let rest = ranked.split_off(MAX_INSTANCES - 1);
-        let mut kept = Self(ranked.into_iter().collect());
-        for (labels, cells) in rest {
-            let other: Labels = labels.into_keys().map(|label| (label, OTHER.to_owned())).collect();
+        let mut kept = Self(order::map(ranked.into_iter().map(|(_, instance)| instance)));
+        for (_, (labels, cells)) in rest {
+            let other: Labels = order::map(labels.into_keys().map(|label| (label, OTHER.to_owned())));
             for (look, cells) in cells.iter().enumerate() {
                 for cell in cells {
                     kept.merge(other.clone(), (look, looks), cell);
@@ -245,7 +246,7 @@ impl<'a> View<'a> {
             Coverage::Whole => Ok(Index::new(slices)),
             Coverage::Missing(shards) => Err(Blindness::Live { shards: shards.clone() }),
         };
-        let stored = stored.iter().map(|(stretch, slices)| (*stretch, slices.as_ref().map(Index::new))).collect();
+        let stored = order::map(stored.iter().map(|(stretch, slices)| (*stretch, slices.as_ref().map(Index::new))));
         Self { live, stored }
     }
 }

@@ -17,6 +17,7 @@ use super::watch;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Rule;
+use crate::order;
 use crate::outbox::enqueue::{Change, enqueue, swap_statements};
 use crate::ports::{Db, DbError};
 use crate::storage::alerts::{self, LastTick};
@@ -245,14 +246,14 @@ fn signals(now: UnixMs, config: &Config, memory: &Memory, judged: &[Judged<'_>],
     signals.push(watch::blindness(judged));
     signals.push(watch::configuration(seen.config_problem));
     signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
-    let known: BTreeSet<String> = signals.iter().map(|(subject, _)| subject.id.clone()).collect();
+    let known: BTreeSet<String> = order::set(signals.iter().map(|(subject, _)| subject.id.clone()));
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
     signals.extend(orphans.map(|state| (state.subject.clone(), Signal::Gone)));
     signals
 }
 
 fn steps(now: UnixMs, states: &[AlertState], signals: Vec<(Subject, Signal)>) -> Vec<(Subject, Step)> {
-    let stored: BTreeMap<&str, &AlertState> = states.iter().map(|state| (state.subject.id.as_str(), state)).collect();
+    let stored: BTreeMap<&str, &AlertState> = order::map(states.iter().map(|state| (state.subject.id.as_str(), state)));
     signals
         .into_iter()
         .map(|(subject, signal)| {

@@ -10,6 +10,7 @@ use super::incident::{AlertState, Signal, Subject};
 use super::tick::Judged;
 use crate::config::alerting::{Alerting, OnError, Rule, Severity};
 use crate::ids;
+use crate::order;
 use crate::storage::outbox::ChannelHealth;
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
@@ -88,7 +89,7 @@ pub fn channels(alerting: &Alerting, health: &[ChannelHealth], states: &[AlertSt
 fn channel_subject(channel: &str) -> Subject {
     let name = format!("Notifications do not reach {channel}");
     let summary = format!("Messages to {channel} are refused or unanswered: alerts sent only there are not seen by anybody.");
-    let labels = BTreeMap::from([(CHANNEL.to_owned(), channel.to_owned())]);
+    let labels = order::map([(CHANNEL.to_owned(), channel.to_owned())]);
     own("parapet-channel", "channel-dead", &name, &summary, Severity::Critical, labels)
 }
 

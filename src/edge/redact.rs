@@ -11,6 +11,7 @@
 //! What it cannot tell: one in ten numbers of 13 to 19 digits that start with 2 to 9 passes the Luhn test by chance and
 //! is taken for a card. Moments in milliseconds start with 1 and stay.
 
+use crate::order;
 use serde_json::Value;
 
 mod numbers;
@@ -141,7 +142,7 @@ impl Scrubber {
     pub fn new(scrub_keys: &[String]) -> Self {
         let configured = scrub_keys.iter().map(|key| normalised(key)).filter(|key| !key.is_empty());
         let mut keys: Vec<String> = SECRET_KEYS.into_iter().map(str::to_owned).chain(configured).collect();
-        keys.sort_unstable();
+        order::sort_by(&mut keys, |a, b| a < b);
         keys.dedup();
         Self { keys }
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::rollup::{self, Level};
 use super::{Param, Statement, StatementResult};
 use crate::ids;
+use crate::order;
 use crate::ports::DbError;
 use crate::telemetry::cell::{Cell, Distribution, Gauge, Micros};
 use crate::telemetry::series::{Kind, SeriesKey};
@@ -53,7 +54,7 @@ pub fn write_minutes(shard: u32, slices: &[Slice]) -> Vec<Statement> {
         .chunks(ROWS_PER_STATEMENT)
         .flat_map(|chunk| {
             let mut keys: Vec<&SeriesKey> = chunk.iter().map(|(_, key, _)| *key).collect();
-            keys.sort_unstable();
+            order::sort_by(&mut keys, |a, b| a < b);
             keys.dedup();
             let series: Vec<_> = keys.iter().map(|key| (key.id(), key.kind().as_str(), key.name(), key.labels())).collect();
             let rows: Vec<_> = chunk.iter().map(|(t, key, cell)| stored(*t, key.id(), shard, cell)).collect();

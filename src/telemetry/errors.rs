@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::series::{Kind, SeriesKey, name};
 use crate::config::sentry::Sentry;
 use crate::ids::hash64;
+use crate::order;
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// How long a group stays silent after an event.
@@ -251,7 +252,7 @@ impl ErrorReporter {
             .drain()
             .map(|(outcome, n)| (SeriesKey::new(Kind::Counter, name::ERROR_EVENTS, vec![("outcome".to_owned(), outcome.to_owned())]), n))
             .collect();
-        counts.sort_unstable();
+        order::sort_by(&mut counts, |a, b| a < b);
         counts
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids;
+use crate::order;
 
 /// How the values of a series combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ impl From<SeriesKey> for (Kind, String, Vec<(String, String)>) {
 impl SeriesKey {
     /// A key; labels are sorted, and of two labels of one name the first given stays.
     pub fn new(kind: Kind, name: impl Into<String>, mut labels: Vec<(String, String)>) -> Self {
-        labels.sort_by(|a, b| a.0.cmp(&b.0));
+        order::sort_by(&mut labels, |a, b| a.0 < b.0);
         labels.dedup_by(|later, earlier| later.0 == earlier.0);
         Self { kind, name: name.into(), labels }
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::buffer::{BUCKET_MS, Batch, Entry, dropped_key};
 use super::cell::Cell;
 use super::series::{Kind, OTHER, SeriesKey, name};
+use crate::order;
 use crate::storage::series::Slice;
 use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 
@@ -183,8 +184,8 @@ impl Window {
 
     /// The closed minutes D1 does not have yet, with the mark to hand back once it has.
     pub fn unwritten(&self, now: UnixMs) -> (Vec<Slice>, BTreeMap<UnixMs, u64>) {
-        let closed: BTreeMap<UnixMs, u64> =
-            self.dirty.iter().filter(|(t, _)| t.plus(MINUTE_MS) <= now).map(|(t, generation)| (*t, *generation)).collect();
+        let closed = self.dirty.iter().filter(|(t, _)| t.plus(MINUTE_MS) <= now);
+        let closed: BTreeMap<UnixMs, u64> = order::map(closed.map(|(t, generation)| (*t, *generation)));
         let slices = closed.keys().filter_map(|t| Some(Slice { t: *t, cells: pairs(self.minutes.get(t)?) })).collect();
         (slices, closed)
     }
@@ -218,7 +219,7 @@ impl Window {
     /// them are applied on top.
     pub fn restored(mut parts: Vec<Checkpoint>, unwritten: &[UnixMs]) -> Self {
         let unbounded = Bounds { max_series: usize::MAX, max_series_per_name: usize::MAX };
-        parts.sort_by_key(|(part, t, _)| (*part, *t));
+        order::sort_by(&mut parts, |a, b| (a.0, a.1) < (b.0, b.1));
         let mut window = Self::default();
         for (part, t, cells) in parts {
             for (key, cell) in cells {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::channel::{EMAIL_RECIPIENTS, EMAIL_URL, SENTRY_DSN};
 use crate::config::Config;
 use crate::config::alerting::Via;
+use crate::order;
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
 
 /// The binding with the first administrator's token.
@@ -156,7 +157,7 @@ pub fn health(config: &Config, seen: &Seen, is_set: impl Fn(&str) -> bool, now: 
     if !channels.is_empty() && channels.iter().all(|channel| needed(&channel.via).iter().any(|secret| !is_set(secret))) {
         reasons.push(reason(Status::Degraded, "no_channel", "every channel lacks a secret: nobody would be told of an alert".to_owned()));
     }
-    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.status));
+    order::sort_by(&mut reasons, |a, b| a.status > b.status);
     let last_tick_at = seen.engine.and_then(|ticks| ticks.last_at);
     Health {
         status: reasons.first().map_or(Status::Ok, |reason| reason.status),

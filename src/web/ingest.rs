@@ -3,14 +3,13 @@
 //! Invariant: one bad metric never costs the good ones beside it; each refusal names its index, a stable code and the fix.
 //! Bounds come from the configuration (`ingest`); names follow Prometheus, and the prefixes Parapet writes are its own.
 
-use std::collections::BTreeMap;
-
 use chrono::DateTime;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::problem::Problem;
 use crate::config::infrastructure::Ingest;
+use crate::order;
 use crate::telemetry::buffer::Entry;
 use crate::telemetry::cell::{Cell, MAX_MICROS};
 use crate::telemetry::series::{self, Kind, SeriesKey};
@@ -135,7 +134,7 @@ fn value(given: Option<&Value>, kind: Kind) -> Result<f64, Refusal> {
 fn tags(given: Option<Value>, bounds: &Ingest) -> Result<Vec<(String, String)>, Refusal> {
     let tags = match given {
         None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Object(tags)) => tags.into_iter().collect::<BTreeMap<_, _>>(),
+        Some(Value::Object(tags)) => order::map(tags),
         Some(other) => return Err(("bad_tags", format!("`tags` is {}; send an object of texts", kind_of(&other)))),
     };
     if tags.len() > usize::try_from(bounds.max_tags).unwrap_or(usize::MAX) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::problem::Problem;
+use crate::order;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::sample::StatusClass;
 use crate::telemetry::series::{SeriesKey, name};
@@ -107,15 +108,13 @@ struct Health {
 /// The document of what the Collectors answered.
 pub fn render(now: UnixMs, window_s: u32, live: &LiveAnswer, shown_business: &[String], around: &Surroundings) -> Realtime {
     let read = Reader { cells: &live.cells };
-    let by_status_class: BTreeMap<&'static str, u64> =
-        StatusClass::ALL.into_iter().map(|class| (class.as_str(), read.total(name::REQUESTS, Some(("class", class.as_str()))))).collect();
+    let total_of = |class: StatusClass| read.total(name::REQUESTS, Some(("class", class.as_str())));
+    let by_status_class = order::map(StatusClass::ALL.into_iter().map(|class| (class.as_str(), total_of(class))));
     let count = read.total(name::REQUESTS, None);
     let errors_5xx = read.total(name::REQUESTS, Some(("class", "5xx")));
     let duration = read.merged(name::DURATION, |_| true);
-    let limited_by_rule: BTreeMap<String, u64> = read
-        .by_label(name::LIMITED, "rule", |key| matches!(key.label("decision"), Some("limited" | "failed_closed")))
-        .into_iter()
-        .collect();
+    let refused = |key: &SeriesKey| matches!(key.label("decision"), Some("limited" | "failed_closed"));
+    let limited_by_rule: BTreeMap<String, u64> = order::map(read.by_label(name::LIMITED, "rule", refused));
     Realtime {
         at: now.rfc3339(),
         window_s,
@@ -204,13 +203,14 @@ impl Reader<'_> {
                 ByRoute { count, error_ratio: ratio(errors, count), p95_ms: quantile_ms(duration.as_ref(), 0.95), route, method }
             })
             .collect();
-        routes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.route.cmp(&b.route)));
+        order::sort_by(&mut routes, |a, b| (b.count, &a.route) < (a.count, &b.route));
         routes
     }
 
     /// Every recorded metric of the platform, the configured ones first present even when nothing came.
     fn business(&self, shown: &[String]) -> BTreeMap<String, serde_json::Value> {
-        let mut business: BTreeMap<String, serde_json::Value> = shown.iter().map(|name| (name.clone(), serde_json::Value::Null)).collect();
+        let mut business: BTreeMap<String, serde_json::Value> =
+            order::map(shown.iter().map(|name| (name.clone(), serde_json::Value::Null)));
         let names: Vec<&str> = self.cells.iter().map(|(key, _)| key.name()).filter(|name| !name::is_own(name)).collect();
         for metric in names {
             let Some(cell) = self.merged(metric, |_| true) else { continue };
@@ -246,8 +246,8 @@ fn quantile_ms(cell: Option<&Cell>, q: f64) -> Option<f64> {
 }
 
 fn ranked(label: &'static str, mut counts: Vec<(String, u64)>) -> Vec<BTreeMap<&'static str, serde_json::Value>> {
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    counts.into_iter().map(|(value, count)| BTreeMap::from([(label, value.into()), ("count", count.into())])).collect()
+    order::sort_by(&mut counts, |a, b| (b.1, &a.0) < (a.1, &b.0));
+    counts.into_iter().map(|(value, count)| order::map([(label, value.into()), ("count", count.into())])).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Findings, alerting::ids_of, suggest};
 use crate::config::Config;
 use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};
+use crate::order;
 use crate::telemetry::series::{Kind, name};
 
 pub(super) fn condition(config: &Config, when: &When, at: &str, found: &mut Findings) {
@@ -156,7 +157,7 @@ fn of_target(config: &Config, id: &str, of: &Selector, (aggregate, over): (Aggre
 }
 
 fn selector(config: &Config, selector: &Selector, at: &str, found: &mut Findings) {
-    let own: BTreeMap<&str, &[&str]> = name::OWN.iter().map(|(name, _, labels)| (*name, *labels)).collect();
+    let own: BTreeMap<&str, &[&str]> = order::map(name::OWN.iter().map(|(name, _, labels)| (*name, *labels)));
     let business = || config.business.shown.iter().chain(config.business.targets.iter().map(|target| &target.series)).map(String::as_str);
     match own.get(selector.series.as_str()) {
         Some(labels) => {
