@@ -2,8 +2,9 @@
 //! `route` → `outbox::enqueue`.
 //!
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `watch` holds
-//! the alerts about Parapet itself, `notification` and `quantity` what people read.
+//! the alerts about Parapet itself, `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual.
 
+pub mod anomaly;
 pub mod burn;
 pub mod dispatch;
 pub mod evaluate;

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::site::Environment;
 
+mod anomaly;
 mod apply;
 mod replay;
 mod schema;
@@ -53,7 +54,8 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   parapet apply --to https://ops.example.com --version 3
                                                      roll back to version 3
   parapet replay --to http://localhost:8787 access.log.gz
-                                                     drive a log through a running Parapet";
+                                                     drive a log through a running Parapet
+  parapet anomaly bookings.csv                       score every point of a series";
 
 const CODES: &str = "\x1b[1mExit codes:\x1b[0m
   0 all is well, 1 something was found, 2 usage, 3 a file cannot be read, 4 the deployment failed or refused";
@@ -74,6 +76,8 @@ enum Command {
     Apply(apply::Args),
     /// Drive access logs through a running Parapet (development only)
     Replay(replay::Args),
+    /// Score every point of a series with the detector of the `anomaly` rules
+    Anomaly(anomaly::Args),
     /// Write the JSON Schemas of the configuration files, for editors
     Schema(schema::Args),
 }
@@ -121,6 +125,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Validate(args) => validate::run(args),
             Command::Apply(args) => apply::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Anomaly(args) => anomaly::run(&args),
             Command::Schema(args) => schema::run(&args),
         },
         Err(error) => {

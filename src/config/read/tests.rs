@@ -168,7 +168,7 @@ fn a_folder_without_routes_says_so_for_every_rule_that_reaches_nobody() {
         ("alerting", "labels: { team: security }", ""),
     ]);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].message, "nobody is told about `limit-surge`: no route matches its labels");
+    assert_eq!(found[0].message, "nobody is told about `traffic-surge`: no route matches its labels");
 }
 
 #[test]
