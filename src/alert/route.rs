@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Addresses;
-use crate::config::alerting::Alerting;
+use crate::config::alerting::{Alerting, Route};
 
 /// Who is told, and how that came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,18 +34,47 @@ pub enum RoutingWhy {
     Nobody,
 }
 
+/// What became of one route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried<'a> {
+    /// It takes the alert, and the search goes on.
+    TakesAndContinues,
+    /// It takes the alert, and the search ends.
+    TakesAndEnds,
+    /// A label is not what it asks for.
+    Differs {
+        /// The label.
+        label: &'a str,
+        /// What the alert has; `None` when it lacks the label.
+        has: Option<&'a str>,
+    },
+    /// An earlier one ended the search.
+    NotTried,
+}
+
+/// What becomes of each route, in order, for an alert with `labels`.
+pub fn tried<'a>(labels: &'a BTreeMap<String, String>, routes: &'a [Route]) -> Vec<Tried<'a>> {
+    let mut ended = false;
+    let try_one = |route: &'a Route| {
+        if ended {
+            return Tried::NotTried;
+        }
+        let differs = route.matchers.iter().find(|(label, value)| labels.get(*label) != Some(value));
+        if let Some((label, _)) = differs {
+            return Tried::Differs { label, has: labels.get(label).map(String::as_str) };
+        }
+        ended = !route.r#continue;
+        if ended { Tried::TakesAndEnds } else { Tried::TakesAndContinues }
+    };
+    routes.iter().map(try_one).collect()
+}
+
 /// Whom an alert with `labels` is told to. `except` is left out: the channel the alert is about.
 pub fn route(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: &Addresses, except: Option<&str>) -> Routing {
-    let mut named: Vec<&str> = Vec::new();
-    for route in &alerting.routes {
-        if !route.matchers.iter().all(|(name, value)| labels.get(name) == Some(value)) {
-            continue;
-        }
-        named.extend(route.channels.iter().map(String::as_str).filter(|channel| Some(*channel) != except));
-        if !route.r#continue {
-            break;
-        }
-    }
+    let takes = |(_, tried): &(&Route, Tried<'_>)| matches!(tried, Tried::TakesAndContinues | Tried::TakesAndEnds);
+    let matched = alerting.routes.iter().zip(tried(labels, &alerting.routes)).filter(takes);
+    let channels = matched.flat_map(|(route, _)| &route.channels).map(String::as_str);
+    let mut named: Vec<&str> = channels.filter(|channel| Some(*channel) != except).collect();
     let mut seen = std::collections::BTreeSet::new();
     named.retain(|channel| seen.insert(*channel));
     let (on, off): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|channel| addresses.missing(channel).is_none());

@@ -14,6 +14,7 @@ use crate::config::site::Environment;
 mod anomaly;
 mod apply;
 mod replay;
+mod routes;
 mod schema;
 mod validate;
 
@@ -55,6 +56,7 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
                                                      roll back to version 3
   parapet replay --to http://localhost:8787 access.log.gz
                                                      drive a log through a running Parapet
+  parapet routes --rule error-rate-critical          say who would be told of its alert
   parapet anomaly bookings.csv                       score every point of a series";
 
 const CODES: &str = "\x1b[1mExit codes:\x1b[0m
@@ -78,6 +80,8 @@ enum Command {
     Replay(replay::Args),
     /// Score every point of a series with the detector of the `anomaly` rules
     Anomaly(anomaly::Args),
+    /// Say who would be told of an alert, route by route
+    Routes(routes::Args),
     /// Write the JSON Schemas of the configuration files, for editors
     Schema(schema::Args),
 }
@@ -126,6 +130,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Apply(args) => apply::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Anomaly(args) => anomaly::run(&args),
+            Command::Routes(args) => routes::run(&args),
             Command::Schema(args) => schema::run(&args),
         },
         Err(error) => {

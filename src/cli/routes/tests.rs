@@ -1,0 +1,58 @@
+//! What the command prints of the shipped routes.
+
+use std::path::Path;
+
+use super::*;
+
+fn said(labels: &[(&str, &str)], without: &[&str]) -> (String, Exit) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(super::super::FOLDER);
+    let checked = validate::check(&folder, &[Environment::Production]).unwrap();
+    let alerting = &checked.valid[0].1.alerting;
+    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let is_set = |secret: &str| (!without.contains(&secret)).then(|| "set".to_owned());
+    explained(&labels, alerting, &Addresses::resolve(alerting, is_set))
+}
+
+#[test]
+fn every_route_says_why_it_takes_an_alert_or_not() {
+    insta::assert_snapshot!(said(&[("severity", "critical"), ("team", "ops")], &[]).0, @"
+    alert  severity=critical team=ops
+    route 1  severity=critical            takes it → email, sentry, and goes on
+    route 2  team=security                no: team is ops
+    route 3  team=business                no: team is ops
+    route 4  team=ops                     takes it → slack-alerts
+    route 5  everything                   not tried
+    told   email, sentry, slack-alerts
+    ");
+}
+
+#[test]
+fn a_lost_secret_shows_who_is_left() {
+    let without = ["SLACK_ALERTS_WEBHOOK"];
+    insta::assert_snapshot!(said(&[("severity", "warning"), ("team", "ops")], &without).0, @"
+    alert  severity=warning team=ops
+    route 1  severity=critical            no: severity is warning
+    route 2  team=security                no: team is ops
+    route 3  team=business                no: team is ops
+    route 4  team=ops                     takes it → slack-alerts
+    route 5  everything                   not tried
+    off    slack-alerts: SLACK_ALERTS_WEBHOOK is not set
+    told   slack-security, slack-business, slack-default, email, sentry (none of its own channels can be used, so every other one is)
+    ");
+}
+
+#[test]
+fn nobody_is_a_finding() {
+    let all = [
+        "SLACK_ALERTS_WEBHOOK",
+        "SLACK_SECURITY_WEBHOOK",
+        "SLACK_BUSINESS_WEBHOOK",
+        "SLACK_WEBHOOK_URL",
+        "EMAIL_WEBHOOK_URL",
+        "ALERT_EMAIL_RECIPIENTS",
+        "SENTRY_DSN",
+    ];
+    let (text, exit) = said(&[("severity", "info")], &all);
+    assert!(text.contains("told   nobody"), "{text}");
+    assert_eq!(exit, Exit::Findings);
+}
