@@ -11,7 +11,12 @@ use crate::ports::{HttpError, HttpResponse};
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// 2026-03-02T12:00:00Z.
-const NOON: UnixMs = UnixMs(1_772_452_800_000);
+pub(super) const NOON: UnixMs = UnixMs(1_772_452_800_000);
+
+/// A secret that came from the binding `NAME`.
+pub(super) fn secret(text: &str) -> Secret {
+    Secret { text: text.to_owned(), binding: "NAME".to_owned() }
+}
 
 /// An error rate of 6.4 % over 5 minutes, firing since five minutes, at noon.
 pub(super) fn firing() -> Notification {
@@ -78,6 +83,10 @@ fn email(format: EmailFormat) -> Via {
     Via::Email { format, from: "a@b.c".into() }
 }
 
+fn webhook() -> Via {
+    Via::Webhook { secret: "URL".into(), signing_secret: "KEY".into() }
+}
+
 fn hook() -> Address {
     Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
 }
@@ -117,10 +126,17 @@ fn every_class_of_answer_means_one_thing() {
         (sendgrid.clone(), answered(202, &[], ""), delivered.clone()),
         (sendgrid.clone(), answered(401, &[], ""), permanent.clone()),
         (sendgrid, answered(413, &[], ""), permanent.clone()),
-        (Via::Sentry {}, answered(200, &[], r#"{"id":"x"}"#), delivered),
+        (Via::Sentry {}, answered(200, &[], r#"{"id":"x"}"#), delivered.clone()),
         (Via::Sentry {}, answered(408, &[], ""), retry(None)),
         (Via::Sentry {}, answered(425, &[], ""), retry(None)),
         (Via::Sentry {}, answered(502, &[], ""), retry(None)),
+        (webhook(), answered(204, &[], ""), delivered.clone()),
+        (webhook(), answered(410, &[], ""), permanent.clone()),
+        (webhook(), answered(429, &[("retry-after", "5")], ""), retry(Some(5_000))),
+        (webhook(), answered(502, &[], ""), retry(None)),
+        (webhook(), answered(504, &[], ""), retry(None)),
+        (webhook(), answered(401, &[], "invalid signature"), permanent.clone()),
+        (webhook(), answered(302, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
         (slack(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
         (slack(), Err(HttpError::Network { message: "reset".into() }), retry(None)),
         (slack(), Err(HttpError::BadUrl), permanent),
@@ -189,6 +205,7 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
             {"id": "slack", "via": {"slack": {"secret": "HOOK"}}},
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},
             {"id": "sentry", "via": {"sentry": {}}},
+            {"id": "webhook", "via": {"webhook": {"secret": "URL", "signing_secret": "KEY"}}},
         ],
         "routes": [], "rules": [],
     }))
@@ -197,13 +214,16 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
     let none = Addresses::resolve(&alerting, bound(&[]));
     assert_eq!(
         none.warnings().join("\n"),
-        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set"
+        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel webhook is off: the secret URL is not set"
     );
-    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN"]));
-    assert_eq!(some.warnings(), ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set"]);
+    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL"]));
+    assert_eq!(
+        some.warnings(),
+        ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set", "channel webhook is off: the secret KEY is not set"]
+    );
     assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
     // Empty is as good as missing.
-    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 3);
-    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap());
+    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 4);
+    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), NOON);
     assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
 }

@@ -53,6 +53,13 @@ pub enum Via {
     },
     /// Sentry, at `SENTRY_DSN`.
     Sentry {},
+    /// Any endpoint that takes Alertmanager's webhook, signed as Standard Webhooks says.
+    Webhook {
+        /// The binding that holds the URL.
+        secret: String,
+        /// The binding that holds the signing key: `whsec_` and base64.
+        signing_secret: String,
+    },
 }
 
 /// The shapes of e-mail providers' requests.

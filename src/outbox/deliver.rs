@@ -140,7 +140,7 @@ async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addre
         Ok(notification) => notification,
         Err(error) => return own(DeliveryOutcome::Permanent, format!("the stored message does not read: {error}")),
     };
-    let request = match channel::render(&notification, channel, address) {
+    let request = match channel::render(&notification, channel, address, now) {
         Ok(request) => request,
         Err(error) => return own(DeliveryOutcome::Permanent, error.to_string()),
     };

@@ -175,6 +175,14 @@ static CHANNEL: [Key; 3] = [
                 "An e-mail provider's HTTP API at EMAIL_WEBHOOK_URL.",
             ),
             Key::new("sentry", Shape::Map(&[]), "Sentry, at SENTRY_DSN."),
+            Key::new(
+                "webhook",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the endpoint's address."),
+                    Key::new("signing_secret", Shape::Text, "The binding that holds the signing key: whsec_ and base64."),
+                ]),
+                "Any endpoint that takes Alertmanager's webhook, signed as Standard Webhooks says.",
+            ),
         ]),
         "How messages get there.",
     ),

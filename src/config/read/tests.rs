@@ -111,6 +111,20 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
     ),
     (
         RULES,
+        "via: { sentry: {} }",
+        "via: { webhook: { secret: WEBHOOK_URL, signing_secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw } }",
+        "a key stands here, and it is a secret",
+        "revoke this key",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { webhook: { secret: webhook-url, signing_secret: WEBHOOK_SIGNING_SECRET } }",
+        "`webhook-url` is not a binding's name",
+        "`WEBHOOK_URL`",
+    ),
+    (
+        RULES,
         "  - channels: [slack-default] #",
         "  - channels: [slack-default]\n  - channels: [email] #",
         "this route is never reached: route 5",

@@ -1,0 +1,91 @@
+//! Stories of the channels beyond Slack, e-mail and Sentry: each vendor's own format, limits and errors, from traffic to what
+//! people see there.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use parapet::channel::Addresses;
+use parapet::config::alerting::{Channel, Via};
+use world::vendors::{self, WEBHOOK};
+use world::{EMAIL, Mood, World, at_s, error_rate, switch};
+
+fn webhook() -> Via {
+    Via::Webhook { secret: "WEBHOOK_URL".into(), signing_secret: "WEBHOOK_SIGNING_SECRET".into() }
+}
+
+/// A world whose alerts go to `via` and to e-mail, which is told when `via` is dead.
+fn world_with(via: Via, rules: Vec<parapet::config::alerting::Rule>) -> World {
+    let mut world = World::with_rules(rules);
+    world.config.alerting.channels.push(Channel { id: "under-test".into(), via, send_resolved: true });
+    world.config.alerting.routes[0].channels = vec!["under-test".into(), "email".into()];
+    world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
+    world
+}
+
+/// Ten minutes of one request in ten failing, then calm.
+fn burst(via: Via) -> World {
+    let mut world = world_with(via, vec![error_rate()]);
+    world.traffic(at_s(-900), at_s(0), 100, 0);
+    world.traffic(at_s(0), at_s(600), 90, 10);
+    world.traffic(at_s(600), at_s(1_800), 100, 0);
+    world
+}
+
+/// Outcomes and statuses of the attempts of the channel's first message, and everything written down of them.
+fn attempts(world: &World) -> (Vec<(String, Option<u16>)>, String) {
+    let (message, attempts) = world.delivery(&world.ids("under-test")[0]);
+    let details = attempts.iter().filter_map(|attempt| attempt.detail.clone()).chain(message.detail).collect::<Vec<_>>().join("\n");
+    (attempts.into_iter().map(|attempt| (attempt.outcome.as_str().to_owned(), attempt.status)).collect(), details)
+}
+
+/// Nothing that was stored holds a secret.
+fn assert_no_secret_is_stored(world: &World) {
+    let rows = ["SELECT * FROM outbox", "SELECT * FROM attempts", "SELECT * FROM channels", "SELECT * FROM alerts"];
+    let stored: String = rows.iter().map(|sql| format!("{:?}", world.db.query(sql))).collect();
+    for (binding, secret) in vendors::secrets() {
+        let longest = secret.split(['/', '_']).max_by_key(|part| part.len()).unwrap();
+        assert!(!stored.contains(longest), "{binding}");
+    }
+}
+
+#[test]
+fn a_webhook_reader_gets_one_signed_group_that_fires_and_resolves() {
+    let mut world = burst(webhook());
+    world.run(at_s(-300), at_s(1_800));
+    let titles = world.http.titles(WEBHOOK);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].starts_with("firing FIRING critical · API error rate"), "{titles:?}");
+    assert!(titles[1].starts_with("resolved RESOLVED critical · API error rate after"), "{titles:?}");
+    let groups: std::collections::BTreeSet<_> =
+        world.http.heard.borrow().iter().filter(|heard| heard.peer == WEBHOOK).map(|heard| heard.alert.clone()).collect();
+    assert_eq!(groups.len(), 1, "one group key");
+}
+
+#[test]
+fn a_webhook_is_retried_under_the_same_id_with_a_timestamp_its_reader_still_takes() {
+    // Well over the five minutes after which a reader refuses a timestamp.
+    let mut world = world_with(webhook(), vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.http.next_moods(WEBHOOK, [vec![Mood::TakesThenCloses, Mood::Busy(7)], vec![Mood::Breaks; 7]].concat());
+    world.run(at_s(0), at_s(3_600));
+    assert_eq!(world.http.titles(WEBHOOK).len(), 1, "the reader drops what it has");
+    let (outcomes, _) = attempts(&world);
+    assert_eq!((outcomes.len(), outcomes.last().unwrap()), (10, &("delivered".to_owned(), Some(204))));
+    assert_no_secret_is_stored(&world);
+}
+
+#[test]
+fn a_webhook_that_is_gone_or_checks_another_key_is_dead_and_email_says_so() {
+    let mut world = world_with(webhook(), vec![switch("s-one")]);
+    let other = |name: &str| {
+        if name == "WEBHOOK_SIGNING_SECRET" { Some("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into()) } else { world::secret(name) }
+    };
+    world.addresses = Addresses::resolve(&world.config.alerting, other);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    assert_eq!(attempts(&world).0, [("dead".to_owned(), Some(401))]);
+    assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach under-test")));
+    assert_no_secret_is_stored(&world);
+}

@@ -1,0 +1,110 @@
+//! The vendors beyond Slack, e-mail and Sentry: what each reads of a request, by its documentation, and how it says yes and no.
+
+use std::collections::BTreeMap;
+
+use parapet::ids::hex;
+use parapet::ports::{HttpRequest, HttpResponse};
+use parapet::time::UnixMs;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Heard, answer};
+
+/// A receiver of Alertmanager's webhook that checks Standard Webhooks' signature.
+pub const WEBHOOK: &str = "alerts.example.com";
+/// Its key: the one of the specification's own example.
+pub const WEBHOOK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// The same key's bytes.
+const WEBHOOK_KEY_HEX: &str = "31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0";
+
+/// What a vendor made of a request.
+pub struct Read {
+    /// By what it drops the second of two; `None` when it does not.
+    pub dedup_key: Option<String>,
+    /// What a person sees; `None` when it is nothing new to anybody.
+    pub heard: Option<Heard>,
+    /// Its answer.
+    pub answer: HttpResponse,
+}
+
+/// What the vendors remember.
+#[derive(Debug, Default)]
+pub struct Memory {}
+
+/// What the vendor at `peer` makes of a request, if it is one of those here.
+pub fn read(peer: &str, request: &HttpRequest, now: UnixMs, _memory: &mut Memory) -> Option<Result<Read, HttpResponse>> {
+    match peer {
+        WEBHOOK => Some(webhook(request, now)),
+        _ => None,
+    }
+}
+
+fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn body(request: &HttpRequest) -> Value {
+    serde_json::from_slice(&request.body).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().replace('\u{a0}', " ")
+}
+
+/// Alertmanager's `template.Data` and `webhook.Message`, and Standard Webhooks' checks in the order its libraries make them.
+fn webhook(request: &HttpRequest, now: UnixMs) -> Result<Read, HttpResponse> {
+    let refused = |why: &str| answer(400, &json!({ "error": why }).to_string());
+    let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| header(request, name));
+    let [Some(id), Some(at_s), Some(signatures)] = headers else { return Err(refused("missing required headers")) };
+    let sent_s: i64 = at_s.parse().map_err(|_| refused("invalid timestamp"))?;
+    if (now.0 / 1_000 - sent_s).abs() > 300 {
+        return Err(refused("message timestamp too old or too new"));
+    }
+    let expected = hmac(&[format!("{id}.{at_s}.").as_bytes(), &request.body]);
+    if !signatures.split(' ').any(|signature| signature.strip_prefix("v1,").is_some_and(|mac| mac == expected)) {
+        return Err(answer(401, r#"{"error":"no matching signature found"}"#));
+    }
+    let message = body(request);
+    let alerts = message["alerts"].as_array().filter(|alerts| !alerts.is_empty()).ok_or_else(|| refused("no alerts"))?;
+    let strings = |value: &Value| value.as_object().is_some_and(|map| !map.is_empty() && map.values().all(Value::is_string));
+    for alert in alerts {
+        let rfc3339 = |name: &str| alert[name].as_str().is_some_and(|at| at.len() >= 20 && at.ends_with('Z'));
+        let fingerprint =
+            alert["fingerprint"].as_str().is_some_and(|print| print.len() == 16 && print.chars().all(|c| c.is_ascii_hexdigit()));
+        if !(strings(&alert["labels"]) && strings(&alert["annotations"]) && rfc3339("startsAt") && rfc3339("endsAt") && fingerprint) {
+            return Err(refused("an alert does not read"));
+        }
+    }
+    if message["version"] != "4" || message["groupKey"].as_str().is_none_or(|key| !key.starts_with("{}:{alertname=")) {
+        return Err(refused("not a version 4 message"));
+    }
+    let heard = Heard {
+        peer: WEBHOOK.to_owned(),
+        message: id.to_owned(),
+        alert: text(&message["groupKey"]),
+        title: format!("{} {}", text(&message["status"]), text(&alerts[0]["annotations"]["title"])),
+        at: now,
+    };
+    Ok(Read { dedup_key: Some(id.to_owned()), heard: Some(heard), answer: answer(204, "") })
+}
+
+/// Base64 of HMAC-SHA256 under the webhook's key.
+fn hmac(message: &[&[u8]]) -> String {
+    let mut key = parapet::ids::unhex(WEBHOOK_KEY_HEX).unwrap();
+    key.resize(64, 0);
+    let pad = |with: u8| key.iter().map(|byte| byte ^ with).collect::<Vec<u8>>();
+    let mut inner = Sha256::new_with_prefix(pad(0x36));
+    message.iter().for_each(|part| inner.update(part));
+    let mut outer = Sha256::new_with_prefix(pad(0x5c));
+    outer.update(inner.finalize());
+    let bits: String = hex(&outer.finalize()).chars().map(|digit| format!("{:04b}", digit.to_digit(16).unwrap())).collect();
+    let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
+    let sextets = bits.as_bytes().chunks(6).map(|six| format!("{:0<6}", std::str::from_utf8(six).unwrap()));
+    let digits: String = sextets.map(|six| letters[usize::from_str_radix(&six, 2).unwrap()]).collect();
+    format!("{digits}{}", "=".repeat((4 - digits.len() % 4) % 4))
+}
+
+/// The secrets of the channels here.
+pub fn secrets() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([("WEBHOOK_URL", "https://alerts.example.com/hooks/0123456789secret"), ("WEBHOOK_SIGNING_SECRET", WEBHOOK_KEY)])
+}
