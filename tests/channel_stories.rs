@@ -7,12 +7,16 @@
 mod world;
 
 use parapet::channel::Addresses;
-use parapet::config::alerting::{Channel, Via};
-use world::vendors::{self, WEBHOOK};
+use parapet::config::alerting::{Channel, PagerDutyRegion, Via};
+use world::vendors::{self, PAGERDUTY, WEBHOOK};
 use world::{EMAIL, Mood, World, at_s, error_rate, switch};
 
 fn webhook() -> Via {
     Via::Webhook { secret: "WEBHOOK_URL".into(), signing_secret: "WEBHOOK_SIGNING_SECRET".into() }
+}
+
+fn pagerduty() -> Via {
+    Via::Pagerduty { secret: "PAGERDUTY_ROUTING_KEY".into(), region: PagerDutyRegion::Us }
 }
 
 /// A world whose alerts go to `via` and to e-mail, which is told when `via` is dead.
@@ -88,4 +92,44 @@ fn a_webhook_that_is_gone_or_checks_another_key_is_dead_and_email_says_so() {
     assert_eq!(attempts(&world).0, [("dead".to_owned(), Some(401))]);
     assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach under-test")));
     assert_no_secret_is_stored(&world);
+}
+
+#[test]
+fn pagerduty_pages_once_and_the_same_incident_ends_with_the_alert() {
+    let mut world = burst(pagerduty());
+    // The first answer is lost, so the trigger goes out twice; the resolve is delayed.
+    world.http.next_moods(PAGERDUTY, [Mood::TakesThenTimesOut, Mood::Takes, Mood::Breaks, Mood::Busy(20)]);
+    world.run(at_s(-300), at_s(1_800));
+    let titles = world.http.titles(PAGERDUTY);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].starts_with("triggered FIRING critical · API error rate"), "{titles:?}");
+    assert_eq!(titles[1], "resolved");
+    assert_eq!(world.http.arrivals_at(PAGERDUTY).len(), 5);
+    assert!(world.all_closed());
+    assert_no_secret_is_stored(&world);
+}
+
+#[test]
+fn an_alert_that_fires_again_is_a_new_incident_at_pagerduty() {
+    let mut world = world_with(pagerduty(), vec![switch("s-one")]);
+    for (at, value) in [(-5, 1.0), (115, 0.0), (235, 1.0), (355, 0.0)] {
+        world.set("s-one", value, at_s(at));
+    }
+    world.run(at_s(0), at_s(500));
+    let words: Vec<String> =
+        world.http.titles(PAGERDUTY).iter().map(|title| title.split(' ').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(words, ["triggered", "resolved", "triggered", "resolved"]);
+}
+
+#[test]
+fn a_key_pagerduty_does_not_know_kills_the_channel_and_email_says_so() {
+    let mut world = world_with(pagerduty(), vec![switch("s-one")]);
+    let other = |name: &str| if name == "PAGERDUTY_ROUTING_KEY" { Some("X".repeat(32)) } else { world::secret(name) };
+    world.addresses = Addresses::resolve(&world.config.alerting, other);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    let (outcomes, details) = attempts(&world);
+    assert_eq!(outcomes, [("dead".to_owned(), Some(400))]);
+    assert!(details.contains("'routing_key' is invalid"), "{details}");
+    assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach under-test")));
 }

@@ -67,7 +67,7 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
             let until = quota::limited_until(response, Category::Error, now);
             DeliveryOutcome::Retry { after_ms: until.map(|until| until.since(now)) }
         }
-        Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } => by_status(response, now),
+        Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } => by_status(response, now),
     };
     Answer { detail: detail(response, &body, address), outcome, status: Some(response.status) }
 }

@@ -14,6 +14,7 @@ use crate::time::UnixMs;
 
 pub mod answer;
 pub mod email;
+pub mod pagerduty;
 pub mod sentry;
 pub mod slack;
 pub mod webhook;
@@ -105,6 +106,11 @@ pub enum Address {
         /// The key requests are signed with.
         key: Secret,
     },
+    /// A PagerDuty integration.
+    PagerDuty {
+        /// Its routing key.
+        key: Secret,
+    },
     /// Nowhere: the named secret is not bound.
     Missing {
         /// The binding's name.
@@ -119,6 +125,7 @@ impl std::fmt::Debug for Address {
             Self::Email(_) => f.write_str("Email(…)"),
             Self::Sentry { .. } => f.write_str("Sentry(…)"),
             Self::Webhook { .. } => f.write_str("Webhook(…)"),
+            Self::PagerDuty { .. } => f.write_str("PagerDuty(…)"),
             Self::Missing { secret } => write!(f, "Missing({secret})"),
         }
     }
@@ -129,7 +136,7 @@ impl Address {
     fn missing(&self) -> Option<&str> {
         match self {
             Self::Missing { secret } => Some(secret),
-            Self::Slack { .. } | Self::Email(_) | Self::Sentry { .. } | Self::Webhook { .. } => None,
+            Self::Slack { .. } | Self::Email(_) | Self::Sentry { .. } | Self::Webhook { .. } | Self::PagerDuty { .. } => None,
         }
     }
 
@@ -140,6 +147,7 @@ impl Address {
             Self::Email(account) => account.secrets(),
             Self::Sentry { dsn } => vec![dsn],
             Self::Webhook { url, key } => vec![&url.text, &key.text],
+            Self::PagerDuty { key } => vec![&key.text],
             Self::Missing { .. } => vec![],
         }
     }
@@ -162,6 +170,7 @@ impl Addresses {
                 }
                 Via::Sentry {} => Address::Sentry { dsn: bound(SENTRY_DSN)? },
                 Via::Webhook { secret: url, signing_secret } => Address::Webhook { url: secret(url)?, key: secret(signing_secret)? },
+                Via::Pagerduty { secret: key, .. } => Address::PagerDuty { key: secret(key)? },
             })
         };
         let address = |channel: &Channel| resolve(&channel.via).unwrap_or_else(|secret| Address::Missing { secret });
@@ -190,7 +199,7 @@ impl Addresses {
 /// The secrets a channel cannot do without, by their bindings' names.
 pub fn needed(via: &Via) -> Vec<&str> {
     match via {
-        Via::Slack { secret } => vec![secret],
+        Via::Slack { secret } | Via::Pagerduty { secret, .. } => vec![secret],
         Via::Email { .. } => vec![EMAIL_URL, EMAIL_RECIPIENTS],
         Via::Sentry {} => vec![SENTRY_DSN],
         Via::Webhook { secret, signing_secret } => vec![secret, signing_secret],
@@ -204,8 +213,11 @@ pub fn render(notification: &Notification, channel: &Channel, address: &Address,
         (Via::Email { format, from }, Address::Email(account)) => email::render(notification, *format, from, account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
         (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, now),
+        (Via::Pagerduty { region, .. }, Address::PagerDuty { key }) => {
+            pagerduty::render(notification, pagerduty::Action::of(notification), *region, key)
+        }
         (_, Address::Missing { secret }) => Err(RenderError::BadAddress { secret: secret.clone() }),
-        (Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. }, _) => {
+        (Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. }, _) => {
             Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() })
         }
     }
@@ -216,7 +228,7 @@ pub fn spacing_ms(via: &Via) -> i64 {
     match via {
         Via::Slack { .. } => 1_000,
         Via::Email { .. } => 500,
-        Via::Sentry {} | Via::Webhook { .. } => 0,
+        Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
 use super::*;
 use crate::alert::notification::{NotifyReason, Stamp};
 use crate::alert::quantity::{Measured, Threshold, Unit};
-use crate::config::alerting::{EmailFormat, Severity};
+use crate::config::alerting::{EmailFormat, PagerDutyRegion, Severity};
 use crate::ports::{HttpError, HttpResponse};
 use crate::time::{MINUTE_MS, UnixMs};
 
@@ -87,6 +87,10 @@ fn webhook() -> Via {
     Via::Webhook { secret: "URL".into(), signing_secret: "KEY".into() }
 }
 
+fn pagerduty() -> Via {
+    Via::Pagerduty { secret: "ROUTING".into(), region: PagerDutyRegion::Us }
+}
+
 fn hook() -> Address {
     Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
 }
@@ -137,6 +141,13 @@ fn every_class_of_answer_means_one_thing() {
         (webhook(), answered(504, &[], ""), retry(None)),
         (webhook(), answered(401, &[], "invalid signature"), permanent.clone()),
         (webhook(), answered(302, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
+        (pagerduty(), answered(202, &[], r#"{"status":"success"}"#), delivered.clone()),
+        (pagerduty(), answered(400, &[], r#"{"status":"invalid event"}"#), permanent.clone()),
+        (pagerduty(), answered(403, &[], ""), permanent.clone()),
+        (pagerduty(), answered(429, &[], ""), retry(None)),
+        (pagerduty(), answered(500, &[], ""), retry(None)),
+        (pagerduty(), answered(503, &[], ""), retry(None)),
+        (pagerduty(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
         (slack(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
         (slack(), Err(HttpError::Network { message: "reset".into() }), retry(None)),
         (slack(), Err(HttpError::BadUrl), permanent),
@@ -206,6 +217,7 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},
             {"id": "sentry", "via": {"sentry": {}}},
             {"id": "webhook", "via": {"webhook": {"secret": "URL", "signing_secret": "KEY"}}},
+            {"id": "pagerduty", "via": {"pagerduty": {"secret": "ROUTING"}}},
         ],
         "routes": [], "rules": [],
     }))
@@ -214,16 +226,16 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
     let none = Addresses::resolve(&alerting, bound(&[]));
     assert_eq!(
         none.warnings().join("\n"),
-        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel webhook is off: the secret URL is not set"
+        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel pagerduty is off: the secret ROUTING is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel webhook is off: the secret URL is not set"
     );
-    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL"]));
+    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL", "ROUTING"]));
     assert_eq!(
         some.warnings(),
         ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set", "channel webhook is off: the secret KEY is not set"]
     );
     assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
     // Empty is as good as missing.
-    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 4);
+    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 5);
     let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), NOON);
     assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
 }

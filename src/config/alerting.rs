@@ -60,6 +60,25 @@ pub enum Via {
         /// The binding that holds the signing key: `whsec_` and base64.
         signing_secret: String,
     },
+    /// PagerDuty's Events API v2.
+    Pagerduty {
+        /// The binding that holds the integration's routing key.
+        secret: String,
+        /// Where the account lives.
+        #[serde(default)]
+        region: PagerDutyRegion,
+    },
+}
+
+/// Where a PagerDuty account lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PagerDutyRegion {
+    /// The United States, the default.
+    #[default]
+    Us,
+    /// The European Union.
+    Eu,
 }
 
 /// The shapes of e-mail providers' requests.

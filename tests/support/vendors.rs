@@ -1,6 +1,6 @@
 //! The vendors beyond Slack, e-mail and Sentry: what each reads of a request, by its documentation, and how it says yes and no.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parapet::ids::hex;
 use parapet::ports::{HttpRequest, HttpResponse};
@@ -17,6 +17,11 @@ pub const WEBHOOK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// The same key's bytes.
 const WEBHOOK_KEY_HEX: &str = "31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0";
 
+/// PagerDuty's Events API v2.
+pub const PAGERDUTY: &str = "events.pagerduty.com";
+/// An integration's key.
+const ROUTING_KEY: &str = "R03secret00000000000000000000KEY";
+
 /// What a vendor made of a request.
 pub struct Read {
     /// By what it drops the second of two; `None` when it does not.
@@ -29,12 +34,16 @@ pub struct Read {
 
 /// What the vendors remember.
 #[derive(Debug, Default)]
-pub struct Memory {}
+pub struct Memory {
+    /// PagerDuty's open incidents.
+    pub paged: BTreeSet<String>,
+}
 
 /// What the vendor at `peer` makes of a request, if it is one of those here.
-pub fn read(peer: &str, request: &HttpRequest, now: UnixMs, _memory: &mut Memory) -> Option<Result<Read, HttpResponse>> {
+pub fn read(peer: &str, request: &HttpRequest, now: UnixMs, memory: &mut Memory) -> Option<Result<Read, HttpResponse>> {
     match peer {
         WEBHOOK => Some(webhook(request, now)),
+        PAGERDUTY => Some(pagerduty(request, now, memory)),
         _ => None,
     }
 }
@@ -88,6 +97,46 @@ fn webhook(request: &HttpRequest, now: UnixMs) -> Result<Read, HttpResponse> {
     Ok(Read { dedup_key: Some(id.to_owned()), heard: Some(heard), answer: answer(204, "") })
 }
 
+/// The published schema of events; what is dropped without a word is not heard.
+fn pagerduty(request: &HttpRequest, now: UnixMs, memory: &mut Memory) -> Result<Read, HttpResponse> {
+    let refused =
+        |why: &str| answer(400, &json!({"status": "invalid event", "message": "Event object is invalid", "errors": [why]}).to_string());
+    let event = body(request);
+    if request.method != "POST" || !request.url.ends_with("/v2/enqueue") || request.body.len() > 512_000 {
+        return Err(refused("not an event"));
+    }
+    let within = |value: &Value, most: usize| value.as_str().is_some_and(|text| (1..=most).contains(&text.chars().count()));
+    if event["routing_key"] != ROUTING_KEY {
+        return Err(refused("'routing_key' is invalid"));
+    }
+    let key = event["dedup_key"]
+        .as_str()
+        .filter(|key| (1..=255).contains(&key.len()))
+        .ok_or_else(|| refused("'dedup_key' is missing"))?
+        .to_owned();
+    let accepted = answer(202, &json!({"status": "success", "message": "Event processed", "dedup_key": key}).to_string());
+    let heard = |title: String| Heard { peer: PAGERDUTY.to_owned(), message: String::new(), alert: key.clone(), title, at: now };
+    let heard = match event["event_action"].as_str() {
+        Some("trigger") => {
+            let payload = &event["payload"];
+            let severity = ["critical", "error", "warning", "info"].iter().any(|severity| payload["severity"] == *severity);
+            let links = event["links"]
+                .as_array()
+                .is_some_and(|links| links.iter().all(|link| link["href"].as_str().is_some_and(|url| url.starts_with("http"))));
+            if !within(&payload["summary"], 1_024) || !within(&payload["source"], 10_000) || !severity || !links {
+                return Err(refused("'payload' is invalid"));
+            }
+            // A second trigger of an open incident goes to its log.
+            memory.paged.insert(key.clone()).then(|| heard(format!("triggered {}", text(&payload["summary"]))))
+        }
+        // What is not open cannot be ended, and PagerDuty says 202 all the same.
+        Some("resolve") => memory.paged.remove(&key).then(|| heard("resolved".to_owned())),
+        Some("acknowledge") => None,
+        _ => return Err(refused("'event_action' is invalid")),
+    };
+    Ok(Read { dedup_key: None, heard, answer: accepted })
+}
+
 /// Base64 of HMAC-SHA256 under the webhook's key.
 fn hmac(message: &[&[u8]]) -> String {
     let mut key = parapet::ids::unhex(WEBHOOK_KEY_HEX).unwrap();
@@ -106,5 +155,9 @@ fn hmac(message: &[&[u8]]) -> String {
 
 /// The secrets of the channels here.
 pub fn secrets() -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([("WEBHOOK_URL", "https://alerts.example.com/hooks/0123456789secret"), ("WEBHOOK_SIGNING_SECRET", WEBHOOK_KEY)])
+    BTreeMap::from([
+        ("WEBHOOK_URL", "https://alerts.example.com/hooks/0123456789secret"),
+        ("WEBHOOK_SIGNING_SECRET", WEBHOOK_KEY),
+        ("PAGERDUTY_ROUTING_KEY", ROUTING_KEY),
+    ])
 }

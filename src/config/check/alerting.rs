@@ -17,6 +17,7 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
         found.id(at("id"), &channel.id);
         match &channel.via {
             Via::Slack { secret } => binding(secret, at("via/slack/secret"), "SLACK_WEBHOOK_URL", found),
+            Via::Pagerduty { secret, .. } => binding(secret, at("via/pagerduty/secret"), "PAGERDUTY_ROUTING_KEY", found),
             Via::Webhook { secret, signing_secret } => {
                 binding(secret, at("via/webhook/secret"), "WEBHOOK_URL", found);
                 binding(signing_secret, at("via/webhook/signing_secret"), "WEBHOOK_SIGNING_SECRET", found);

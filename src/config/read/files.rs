@@ -183,6 +183,14 @@ static CHANNEL: [Key; 3] = [
                 ]),
                 "Any endpoint that takes Alertmanager's webhook, signed as Standard Webhooks says.",
             ),
+            Key::new(
+                "pagerduty",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the integration's routing key."),
+                    Key::optional("region", Shape::Choice(&["us", "eu"]), "Where the account lives; left out, us."),
+                ]),
+                "PagerDuty's Events API v2.",
+            ),
         ]),
         "How messages get there.",
     ),
