@@ -8,7 +8,7 @@ mod world;
 
 use parapet::channel::Addresses;
 use parapet::config::alerting::{Channel, PagerDutyRegion, Via};
-use world::vendors::{self, PAGERDUTY, WEBHOOK};
+use world::vendors::{self, CLOUDEVENTS, PAGERDUTY, WEBHOOK};
 use world::{EMAIL, Mood, World, at_s, error_rate, switch};
 
 fn webhook() -> Via {
@@ -17,6 +17,10 @@ fn webhook() -> Via {
 
 fn pagerduty() -> Via {
     Via::Pagerduty { secret: "PAGERDUTY_ROUTING_KEY".into(), region: PagerDutyRegion::Us }
+}
+
+fn cloudevents() -> Via {
+    Via::Cloudevents { secret: "CLOUDEVENTS_URL".into() }
 }
 
 /// A world whose alerts go to `via` and to e-mail, which is told when `via` is dead.
@@ -49,7 +53,7 @@ fn assert_no_secret_is_stored(world: &World) {
     let rows = ["SELECT * FROM outbox", "SELECT * FROM attempts", "SELECT * FROM channels", "SELECT * FROM alerts"];
     let stored: String = rows.iter().map(|sql| format!("{:?}", world.db.query(sql))).collect();
     for (binding, secret) in vendors::secrets() {
-        let longest = secret.split(['/', '_']).max_by_key(|part| part.len()).unwrap();
+        let longest = secret.split(['/', '_', '=']).max_by_key(|part| part.len()).unwrap();
         assert!(!stored.contains(longest), "{binding}");
     }
 }
@@ -131,5 +135,37 @@ fn a_key_pagerduty_does_not_know_kills_the_channel_and_email_says_so() {
     let (outcomes, details) = attempts(&world);
     assert_eq!(outcomes, [("dead".to_owned(), Some(400))]);
     assert!(details.contains("'routing_key' is invalid"), "{details}");
+    assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach under-test")));
+}
+
+#[test]
+fn a_consumer_of_cloudevents_gets_each_event_once_even_when_its_answer_is_lost() {
+    let mut world = burst(cloudevents());
+    world.http.next_moods(CLOUDEVENTS, [Mood::TakesThenCloses, Mood::Busy(30)]);
+    world.run(at_s(-300), at_s(1_800));
+    let titles = world.http.titles(CLOUDEVENTS);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].starts_with("dev.parapet.alert.firing 21 FIRING critical · API error rate"), "{titles:?}");
+    assert!(titles[1].starts_with("dev.parapet.alert.resolved 9 RESOLVED critical · API error rate"), "{titles:?}");
+    assert!(world.all_closed());
+    assert_no_secret_is_stored(&world);
+}
+
+#[test]
+fn a_consumer_that_repeats_the_address_in_its_refusal_does_not_get_it_into_our_log() {
+    let mut world = world_with(cloudevents(), vec![switch("s-one")]);
+    let other = |name: &str| {
+        if name == "CLOUDEVENTS_URL" {
+            Some("https://events.example.com/alerts?access_token=oldeventsecret".into())
+        } else {
+            world::secret(name)
+        }
+    };
+    world.addresses = Addresses::resolve(&world.config.alerting, other);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    let (outcomes, details) = attempts(&world);
+    assert_eq!(outcomes, [("dead".to_owned(), Some(401))]);
+    assert!(details.contains("no such token: …") && !details.contains("oldeventsecret"), "{details}");
     assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach under-test")));
 }

@@ -67,7 +67,9 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
             let until = quota::limited_until(response, Category::Error, now);
             DeliveryOutcome::Retry { after_ms: until.map(|until| until.since(now)) }
         }
-        Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } => by_status(response, now),
+        Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } | Via::Cloudevents { .. } => {
+            by_status(response, now)
+        }
     };
     Answer { detail: detail(response, &body, address), outcome, status: Some(response.status) }
 }
@@ -107,7 +109,8 @@ fn detail(response: &HttpResponse, body: &str, address: &Address) -> String {
 
 /// `text` with the address and every part of it that is long enough to be a key replaced.
 fn without_secrets(text: &str, address: &Address) -> String {
-    let secrets = address.secrets();
+    // As used: a secret may have been set with a line feed at its end.
+    let secrets: Vec<&str> = address.secrets().into_iter().map(str::trim).collect();
     let parts = secrets.iter().flat_map(|secret| std::iter::once(*secret).chain(secret.split(['/', '@', ':', '?', '=', '&'])));
     // Hosts stay readable: they hold a dot, and keys of the vendors here longer than a host label do too only with the whole URL.
     parts

@@ -13,6 +13,7 @@ use crate::ports::HttpRequest;
 use crate::time::UnixMs;
 
 pub mod answer;
+pub mod cloudevents;
 pub mod email;
 pub mod pagerduty;
 pub mod sentry;
@@ -111,6 +112,11 @@ pub enum Address {
         /// Its routing key.
         key: Secret,
     },
+    /// A consumer of CloudEvents.
+    CloudEvents {
+        /// Its URL.
+        url: Secret,
+    },
     /// Nowhere: the named secret is not bound.
     Missing {
         /// The binding's name.
@@ -126,6 +132,7 @@ impl std::fmt::Debug for Address {
             Self::Sentry { .. } => f.write_str("Sentry(…)"),
             Self::Webhook { .. } => f.write_str("Webhook(…)"),
             Self::PagerDuty { .. } => f.write_str("PagerDuty(…)"),
+            Self::CloudEvents { .. } => f.write_str("CloudEvents(…)"),
             Self::Missing { secret } => write!(f, "Missing({secret})"),
         }
     }
@@ -136,7 +143,12 @@ impl Address {
     fn missing(&self) -> Option<&str> {
         match self {
             Self::Missing { secret } => Some(secret),
-            Self::Slack { .. } | Self::Email(_) | Self::Sentry { .. } | Self::Webhook { .. } | Self::PagerDuty { .. } => None,
+            Self::Slack { .. }
+            | Self::Email(_)
+            | Self::Sentry { .. }
+            | Self::Webhook { .. }
+            | Self::PagerDuty { .. }
+            | Self::CloudEvents { .. } => None,
         }
     }
 
@@ -148,6 +160,7 @@ impl Address {
             Self::Sentry { dsn } => vec![dsn],
             Self::Webhook { url, key } => vec![&url.text, &key.text],
             Self::PagerDuty { key } => vec![&key.text],
+            Self::CloudEvents { url } => vec![&url.text],
             Self::Missing { .. } => vec![],
         }
     }
@@ -171,6 +184,7 @@ impl Addresses {
                 Via::Sentry {} => Address::Sentry { dsn: bound(SENTRY_DSN)? },
                 Via::Webhook { secret: url, signing_secret } => Address::Webhook { url: secret(url)?, key: secret(signing_secret)? },
                 Via::Pagerduty { secret: key, .. } => Address::PagerDuty { key: secret(key)? },
+                Via::Cloudevents { secret: url } => Address::CloudEvents { url: secret(url)? },
             })
         };
         let address = |channel: &Channel| resolve(&channel.via).unwrap_or_else(|secret| Address::Missing { secret });
@@ -199,7 +213,7 @@ impl Addresses {
 /// The secrets a channel cannot do without, by their bindings' names.
 pub fn needed(via: &Via) -> Vec<&str> {
     match via {
-        Via::Slack { secret } | Via::Pagerduty { secret, .. } => vec![secret],
+        Via::Slack { secret } | Via::Pagerduty { secret, .. } | Via::Cloudevents { secret } => vec![secret],
         Via::Email { .. } => vec![EMAIL_URL, EMAIL_RECIPIENTS],
         Via::Sentry {} => vec![SENTRY_DSN],
         Via::Webhook { secret, signing_secret } => vec![secret, signing_secret],
@@ -216,10 +230,9 @@ pub fn render(notification: &Notification, channel: &Channel, address: &Address,
         (Via::Pagerduty { region, .. }, Address::PagerDuty { key }) => {
             pagerduty::render(notification, pagerduty::Action::of(notification), *region, key)
         }
+        (Via::Cloudevents { .. }, Address::CloudEvents { url }) => cloudevents::render(notification, url),
         (_, Address::Missing { secret }) => Err(RenderError::BadAddress { secret: secret.clone() }),
-        (Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. }, _) => {
-            Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() })
-        }
+        (_, _) => Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() }),
     }
 }
 
@@ -228,7 +241,7 @@ pub fn spacing_ms(via: &Via) -> i64 {
     match via {
         Via::Slack { .. } => 1_000,
         Via::Email { .. } => 500,
-        Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } => 0,
+        Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } | Via::Cloudevents { .. } => 0,
     }
 }
 

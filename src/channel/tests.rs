@@ -91,6 +91,10 @@ fn pagerduty() -> Via {
     Via::Pagerduty { secret: "ROUTING".into(), region: PagerDutyRegion::Us }
 }
 
+fn cloudevents() -> Via {
+    Via::Cloudevents { secret: "BUS".into() }
+}
+
 fn hook() -> Address {
     Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
 }
@@ -148,6 +152,14 @@ fn every_class_of_answer_means_one_thing() {
         (pagerduty(), answered(500, &[], ""), retry(None)),
         (pagerduty(), answered(503, &[], ""), retry(None)),
         (pagerduty(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
+        (cloudevents(), answered(200, &[], ""), delivered.clone()),
+        (cloudevents(), answered(202, &[], ""), delivered.clone()),
+        (cloudevents(), answered(204, &[], ""), delivered.clone()),
+        (cloudevents(), answered(410, &[], ""), permanent.clone()),
+        (cloudevents(), answered(415, &[], ""), permanent.clone()),
+        (cloudevents(), answered(429, &[("retry-after", "60")], ""), retry(Some(60_000))),
+        (cloudevents(), answered(503, &[], ""), retry(None)),
+        (cloudevents(), answered(308, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
         (slack(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
         (slack(), Err(HttpError::Network { message: "reset".into() }), retry(None)),
         (slack(), Err(HttpError::BadUrl), permanent),
@@ -203,6 +215,27 @@ fn no_part_of_an_address_is_ever_quoted() {
 }
 
 #[test]
+fn no_part_of_a_secret_of_the_other_channels_is_ever_quoted() {
+    let held = |text: &str| secret(text);
+    for (via, address, text) in [
+        (
+            webhook(),
+            Address::Webhook { url: held("https://h.example/x/hookhookhook"), key: held("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") },
+            "https://h.example/x/hookhookhook hookhookhook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ),
+        (pagerduty(), Address::PagerDuty { key: held("R0123456789ABCDEF0123456789ABCDE\n") }, "R0123456789ABCDEF0123456789ABCDE"),
+        (cloudevents(), Address::CloudEvents { url: held("https://h.example/?access_token=tokentoken") }, "access_token=tokentoken"),
+    ] {
+        for result in [answered(400, &[], text), Err(HttpError::Network { message: format!("cannot reach {text}") })] {
+            let said = format!("{:?} {address:?}", classify(&via, &address, &result, NOON));
+            for part in ["hookhook", "MfKQ9r8GKY", "R0123456789", "tokentoken"] {
+                assert!(!said.contains(part), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn long_answers_are_cut_and_control_characters_dropped() {
     let answer = classify(&slack(), &hook(), &answered(500, &[], &format!("a\u{1b}[31m{}", "x".repeat(5_000))), NOON);
     assert_eq!(answer.detail.chars().count(), "answered 500: ".len() + 200);
@@ -217,6 +250,7 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},
             {"id": "sentry", "via": {"sentry": {}}},
             {"id": "webhook", "via": {"webhook": {"secret": "URL", "signing_secret": "KEY"}}},
+            {"id": "cloudevents", "via": {"cloudevents": {"secret": "BUS"}}},
             {"id": "pagerduty", "via": {"pagerduty": {"secret": "ROUTING"}}},
         ],
         "routes": [], "rules": [],
@@ -226,16 +260,16 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
     let none = Addresses::resolve(&alerting, bound(&[]));
     assert_eq!(
         none.warnings().join("\n"),
-        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel pagerduty is off: the secret ROUTING is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel webhook is off: the secret URL is not set"
+        "channel cloudevents is off: the secret BUS is not set\nchannel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel pagerduty is off: the secret ROUTING is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel webhook is off: the secret URL is not set"
     );
-    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL", "ROUTING"]));
+    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL", "ROUTING", "BUS"]));
     assert_eq!(
         some.warnings(),
         ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set", "channel webhook is off: the secret KEY is not set"]
     );
     assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
     // Empty is as good as missing.
-    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 5);
+    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 6);
     let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), NOON);
     assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
 }

@@ -68,6 +68,11 @@ pub enum Via {
         #[serde(default)]
         region: PagerDutyRegion,
     },
+    /// A consumer of CloudEvents 1.0 in structured mode.
+    Cloudevents {
+        /// The binding that holds the URL.
+        secret: String,
+    },
 }
 
 /// Where a PagerDuty account lives.

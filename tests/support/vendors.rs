@@ -22,6 +22,9 @@ pub const PAGERDUTY: &str = "events.pagerduty.com";
 /// An integration's key.
 const ROUTING_KEY: &str = "R03secret00000000000000000000KEY";
 
+/// A consumer of CloudEvents.
+pub const CLOUDEVENTS: &str = "events.example.com";
+
 /// What a vendor made of a request.
 pub struct Read {
     /// By what it drops the second of two; `None` when it does not.
@@ -44,6 +47,7 @@ pub fn read(peer: &str, request: &HttpRequest, now: UnixMs, memory: &mut Memory)
     match peer {
         WEBHOOK => Some(webhook(request, now)),
         PAGERDUTY => Some(pagerduty(request, now, memory)),
+        CLOUDEVENTS => Some(cloudevents(request, now)),
         _ => None,
     }
 }
@@ -137,6 +141,29 @@ fn pagerduty(request: &HttpRequest, now: UnixMs, memory: &mut Memory) -> Result<
     Ok(Read { dedup_key: None, heard, answer: accepted })
 }
 
+/// The JSON format and the web hook specification: the media type, the required attributes, at most 64 KiB.
+fn cloudevents(request: &HttpRequest, now: UnixMs) -> Result<Read, HttpResponse> {
+    if !header(request, "content-type").is_some_and(|kind| kind.starts_with("application/cloudevents+json")) {
+        return Err(answer(415, ""));
+    }
+    if !request.url.ends_with("?access_token=eventsecret0123456789") {
+        return Err(answer(401, &format!("no such token: {}", request.url)));
+    }
+    let event = body(request);
+    let filled = |name: &str| event[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let known = ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "severitytext", "severitynumber"];
+    let attributes = event.as_object().is_some_and(|event| event.keys().all(|name| known.contains(&name.as_str())));
+    if request.body.len() > 65_536 || event["specversion"] != "1.0" || !attributes {
+        return Err(answer(400, "not a CloudEvent"));
+    }
+    let read = || Some((filled("id")?, filled("source")?, filled("type")?, filled("subject")?));
+    let (id, source, kind, subject) = read().ok_or_else(|| answer(400, "a required attribute is missing"))?;
+    let number = event["severitynumber"].as_u64().filter(|number| (1..=24).contains(number)).ok_or_else(|| answer(400, "severity"))?;
+    let title = format!("{kind} {number} {}", text(&event["data"]["title"]));
+    let heard = Heard { peer: CLOUDEVENTS.to_owned(), message: id.clone(), alert: subject, title, at: now };
+    Ok(Read { dedup_key: Some(format!("{source} {id}")), heard: Some(heard), answer: answer(202, "") })
+}
+
 /// Base64 of HMAC-SHA256 under the webhook's key.
 fn hmac(message: &[&[u8]]) -> String {
     let mut key = parapet::ids::unhex(WEBHOOK_KEY_HEX).unwrap();
@@ -159,5 +186,6 @@ pub fn secrets() -> BTreeMap<&'static str, &'static str> {
         ("WEBHOOK_URL", "https://alerts.example.com/hooks/0123456789secret"),
         ("WEBHOOK_SIGNING_SECRET", WEBHOOK_KEY),
         ("PAGERDUTY_ROUTING_KEY", ROUTING_KEY),
+        ("CLOUDEVENTS_URL", "https://events.example.com/alerts?access_token=eventsecret0123456789"),
     ])
 }

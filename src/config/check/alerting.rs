@@ -18,6 +18,7 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
         match &channel.via {
             Via::Slack { secret } => binding(secret, at("via/slack/secret"), "SLACK_WEBHOOK_URL", found),
             Via::Pagerduty { secret, .. } => binding(secret, at("via/pagerduty/secret"), "PAGERDUTY_ROUTING_KEY", found),
+            Via::Cloudevents { secret } => binding(secret, at("via/cloudevents/secret"), "CLOUDEVENTS_URL", found),
             Via::Webhook { secret, signing_secret } => {
                 binding(secret, at("via/webhook/secret"), "WEBHOOK_URL", found);
                 binding(signing_secret, at("via/webhook/signing_secret"), "WEBHOOK_SIGNING_SECRET", found);

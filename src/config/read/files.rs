@@ -191,6 +191,11 @@ static CHANNEL: [Key; 3] = [
                 ]),
                 "PagerDuty's Events API v2.",
             ),
+            Key::new(
+                "cloudevents",
+                Shape::Map(&[Key::new("secret", Shape::Text, "The binding that holds the consumer's address.")]),
+                "A consumer of CloudEvents 1.0 in structured mode.",
+            ),
         ]),
         "How messages get there.",
     ),
