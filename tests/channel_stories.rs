@@ -8,7 +8,7 @@ mod world;
 
 use parapet::channel::Addresses;
 use parapet::config::alerting::{Channel, PagerDutyRegion, Via};
-use world::vendors::{self, CLOUDEVENTS, PAGERDUTY, WEBHOOK};
+use world::vendors::{self, CLOUDEVENTS, PAGERDUTY, STATUSPAGE, WEBHOOK};
 use world::{EMAIL, Mood, World, at_s, error_rate, switch};
 
 fn webhook() -> Via {
@@ -21,6 +21,11 @@ fn pagerduty() -> Via {
 
 fn cloudevents() -> Via {
     Via::Cloudevents { secret: "CLOUDEVENTS_URL".into() }
+}
+
+fn statuspage() -> Via {
+    let components = [("team=platform".to_owned(), "b13yz5g2cw10".to_owned())];
+    Via::Statuspage { secret: "STATUSPAGE_API_KEY".into(), page: "kctbh9vrtdwd".into(), components: components.into() }
 }
 
 /// A world whose alerts go to `via` and to e-mail, which is told when `via` is dead.
@@ -168,4 +173,46 @@ fn a_consumer_that_repeats_the_address_in_its_refusal_does_not_get_it_into_our_l
     assert_eq!(outcomes, [("dead".to_owned(), Some(401))]);
     assert!(details.contains("no such token: …") && !details.contains("oldeventsecret"), "{details}");
     assert!(world.http.titles(EMAIL).iter().any(|title| title.contains("Notifications do not reach under-test")));
+}
+
+#[test]
+fn a_status_page_gets_an_incident_that_ends_with_the_alert_and_names_nothing_internal() {
+    let mut world = burst(statuspage());
+    world.http.next_moods(STATUSPAGE, [Mood::Breaks, Mood::Takes, Mood::Busy(30)]);
+    world.run(at_s(-300), at_s(599));
+    assert_eq!(world.http.memory.borrow().components["b13yz5g2cw10"], "major_outage");
+    world.run(at_s(600), at_s(1_800));
+    let titles = world.http.titles(STATUSPAGE);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert_eq!(titles[0], "investigating API error rate: Requests fail on our side: visitors see errors & cannot book.");
+    assert!(titles[1].starts_with("resolved API error rate: Resolved after "), "{titles:?}");
+    assert_eq!(world.http.memory.borrow().incidents.len(), 1);
+    assert_eq!(world.http.memory.borrow().components["b13yz5g2cw10"], "operational");
+    assert!(world.all_closed());
+    assert_no_secret_is_stored(&world);
+}
+
+#[test]
+fn an_alert_that_fires_again_is_a_new_incident_on_the_page_and_one_that_was_left_open_goes_on() {
+    let mut world = world_with(statuspage(), vec![switch("s-one")]);
+    for (at, value) in [(-5, 1.0), (115, 0.0), (235, 1.0), (355, 0.0), (475, 1.0), (595, 0.0)] {
+        world.set("s-one", value, at_s(at));
+    }
+    // The second incident's end is refused.
+    world.http.next_moods(STATUSPAGE, [Mood::Takes, Mood::Takes, Mood::Takes, Mood::Gone]);
+    world.run(at_s(0), at_s(800));
+    let states: Vec<String> = world.http.memory.borrow().incidents.iter().map(|(_, states)| states.join(" ")).collect();
+    assert_eq!(states, ["investigating resolved", "investigating investigating resolved"]);
+}
+
+#[test]
+fn the_end_of_an_incident_that_was_never_opened_is_not_published() {
+    let mut world = world_with(statuspage(), vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.set("s-one", 0.0, at_s(115));
+    world.http.next_moods(STATUSPAGE, [Mood::Gone]);
+    world.run(at_s(0), at_s(300));
+    assert!(world.http.titles(STATUSPAGE).is_empty(), "{:?}", world.http.titles(STATUSPAGE));
+    let (ended, _) = world.delivery(&world.ids("under-test")[1]);
+    assert_eq!((ended.state.as_str(), ended.detail.as_deref()), ("delivered", Some("nothing is open there")));
 }

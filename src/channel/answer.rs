@@ -7,8 +7,8 @@
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::Address;
 use super::sentry::quota::{self, Category};
+use super::{Address, statuspage};
 use crate::config::alerting::{EmailFormat, Via};
 use crate::ports::{HttpError, HttpResponse};
 use crate::time::UnixMs;
@@ -67,9 +67,16 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
             let until = quota::limited_until(response, Category::Error, now);
             DeliveryOutcome::Retry { after_ms: until.map(|until| until.since(now)) }
         }
-        Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } | Via::Cloudevents { .. } => {
-            by_status(response, now)
+        Via::Statuspage { .. } if response.status == statuspage::ENHANCE_YOUR_CALM => {
+            DeliveryOutcome::Retry { after_ms: asked_ms(response, now) }
         }
+        Via::Slack { .. }
+        | Via::Email { .. }
+        | Via::Sentry {}
+        | Via::Webhook { .. }
+        | Via::Pagerduty { .. }
+        | Via::Cloudevents { .. }
+        | Via::Statuspage { .. } => by_status(response, now),
     };
     Answer { detail: detail(response, &body, address), outcome, status: Some(response.status) }
 }
@@ -77,11 +84,13 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
 fn by_status(response: &HttpResponse, now: UnixMs) -> DeliveryOutcome {
     match response.status {
         200..=299 => DeliveryOutcome::Delivered,
-        408 | 425 | 429 | 500..=599 => {
-            DeliveryOutcome::Retry { after_ms: response.header("retry-after").and_then(|value| retry_after_ms(value, now)) }
-        }
+        408 | 425 | 429 | 500..=599 => DeliveryOutcome::Retry { after_ms: asked_ms(response, now) },
         _ => DeliveryOutcome::Permanent,
     }
+}
+
+fn asked_ms(response: &HttpResponse, now: UnixMs) -> Option<i64> {
+    response.header("retry-after").and_then(|value| retry_after_ms(value, now))
 }
 
 /// `Retry-After` as milliseconds from `now`: whole or broken seconds, or an HTTP date. Anything else counts as absent.

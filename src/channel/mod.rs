@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::notification::Notification;
+use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
-use crate::ports::HttpRequest;
+use crate::ports::{HttpError, HttpRequest, HttpResponse};
 use crate::time::UnixMs;
 
 pub mod answer;
@@ -18,6 +18,7 @@ pub mod email;
 pub mod pagerduty;
 pub mod sentry;
 pub mod slack;
+pub mod statuspage;
 pub mod webhook;
 
 /// Why a notification could not be turned into a request.
@@ -36,6 +37,9 @@ pub enum RenderError {
         /// The binding's name.
         secret: String,
     },
+    /// The peer was never told of a beginning, so there is no end to tell.
+    #[error("nothing is open there")]
+    NothingToEnd,
     /// The body could not be written.
     #[error("the message could not be written: {why}")]
     Body {
@@ -117,6 +121,11 @@ pub enum Address {
         /// Its URL.
         url: Secret,
     },
+    /// An account at Statuspage.
+    Statuspage {
+        /// Its API key.
+        key: Secret,
+    },
     /// Nowhere: the named secret is not bound.
     Missing {
         /// The binding's name.
@@ -133,6 +142,7 @@ impl std::fmt::Debug for Address {
             Self::Webhook { .. } => f.write_str("Webhook(…)"),
             Self::PagerDuty { .. } => f.write_str("PagerDuty(…)"),
             Self::CloudEvents { .. } => f.write_str("CloudEvents(…)"),
+            Self::Statuspage { .. } => f.write_str("Statuspage(…)"),
             Self::Missing { secret } => write!(f, "Missing({secret})"),
         }
     }
@@ -148,7 +158,8 @@ impl Address {
             | Self::Sentry { .. }
             | Self::Webhook { .. }
             | Self::PagerDuty { .. }
-            | Self::CloudEvents { .. } => None,
+            | Self::CloudEvents { .. }
+            | Self::Statuspage { .. } => None,
         }
     }
 
@@ -159,7 +170,7 @@ impl Address {
             Self::Email(account) => account.secrets(),
             Self::Sentry { dsn } => vec![dsn],
             Self::Webhook { url, key } => vec![&url.text, &key.text],
-            Self::PagerDuty { key } => vec![&key.text],
+            Self::PagerDuty { key } | Self::Statuspage { key } => vec![&key.text],
             Self::CloudEvents { url } => vec![&url.text],
             Self::Missing { .. } => vec![],
         }
@@ -184,6 +195,7 @@ impl Addresses {
                 Via::Sentry {} => Address::Sentry { dsn: bound(SENTRY_DSN)? },
                 Via::Webhook { secret: url, signing_secret } => Address::Webhook { url: secret(url)?, key: secret(signing_secret)? },
                 Via::Pagerduty { secret: key, .. } => Address::PagerDuty { key: secret(key)? },
+                Via::Statuspage { secret: key, .. } => Address::Statuspage { key: secret(key)? },
                 Via::Cloudevents { secret: url } => Address::CloudEvents { url: secret(url)? },
             })
         };
@@ -213,33 +225,64 @@ impl Addresses {
 /// The secrets a channel cannot do without, by their bindings' names.
 pub fn needed(via: &Via) -> Vec<&str> {
     match via {
-        Via::Slack { secret } | Via::Pagerduty { secret, .. } | Via::Cloudevents { secret } => vec![secret],
+        Via::Slack { secret } | Via::Pagerduty { secret, .. } | Via::Cloudevents { secret } | Via::Statuspage { secret, .. } => {
+            vec![secret]
+        }
         Via::Email { .. } => vec![EMAIL_URL, EMAIL_RECIPIENTS],
         Via::Sentry {} => vec![SENTRY_DSN],
         Via::Webhook { secret, signing_secret } => vec![secret, signing_secret],
     }
 }
 
-/// The request that takes `notification` to `channel` at `now`. Of two attempts only what says when it was made differs.
-pub fn render(notification: &Notification, channel: &Channel, address: &Address, now: UnixMs) -> Result<HttpRequest, RenderError> {
+/// What a request depends on beside the notification and where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// Its moment.
+    pub now: UnixMs,
+    /// What the peer made of an earlier message about the same alert and has not ended.
+    pub open: Option<&'a str>,
+}
+
+/// The request that takes `notification` to `channel`. Of two attempts only what says when it was made differs.
+pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
     match (&channel.via, address) {
         (Via::Slack { .. }, Address::Slack { url, secret }) => slack::render(notification, url, secret),
         (Via::Email { format, from }, Address::Email(account)) => email::render(notification, *format, from, account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
-        (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, now),
+        (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, attempt.now),
         (Via::Pagerduty { region, .. }, Address::PagerDuty { key }) => {
             pagerduty::render(notification, pagerduty::Action::of(notification), *region, key)
         }
         (Via::Cloudevents { .. }, Address::CloudEvents { url }) => cloudevents::render(notification, url),
+        (Via::Statuspage { page, components, .. }, Address::Statuspage { key }) => {
+            statuspage::render(notification, statuspage::Page { id: page, components }, key, attempt.open)
+        }
         (_, Address::Missing { secret }) => Err(RenderError::BadAddress { secret: secret.clone() }),
-        (_, _) => Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() }),
+        (
+            Via::Slack { .. }
+            | Via::Email { .. }
+            | Via::Sentry {}
+            | Via::Webhook { .. }
+            | Via::Pagerduty { .. }
+            | Via::Cloudevents { .. }
+            | Via::Statuspage { .. },
+            _,
+        ) => Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() }),
     }
 }
 
-/// The least time between two sends to one channel: Slack allows one message a second, Resend two.
+/// What is open at the peer after `result`, to be kept with the message; empty once nothing is, `None` when that is not known.
+pub fn opened(via: &Via, reason: NotifyReason, result: &Result<HttpResponse, HttpError>) -> Option<String> {
+    match (via, result) {
+        (Via::Statuspage { .. }, Ok(response)) => statuspage::incident(reason, response),
+        _ => None,
+    }
+}
+
+/// The least time between two sends to one channel: Slack and Statuspage allow one message a second, Resend two.
 pub fn spacing_ms(via: &Via) -> i64 {
     match via {
-        Via::Slack { .. } => 1_000,
+        Via::Slack { .. } | Via::Statuspage { .. } => 1_000,
         Via::Email { .. } => 500,
         Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } | Via::Cloudevents { .. } => 0,
     }

@@ -95,6 +95,10 @@ fn cloudevents() -> Via {
     Via::Cloudevents { secret: "BUS".into() }
 }
 
+fn statuspage() -> Via {
+    Via::Statuspage { secret: "PAGE_KEY".into(), page: "kctbh9vrtdwd".into(), components: BTreeMap::new() }
+}
+
 fn hook() -> Address {
     Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
 }
@@ -160,6 +164,16 @@ fn every_class_of_answer_means_one_thing() {
         (cloudevents(), answered(429, &[("retry-after", "60")], ""), retry(Some(60_000))),
         (cloudevents(), answered(503, &[], ""), retry(None)),
         (cloudevents(), answered(308, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
+        (statuspage(), answered(200, &[], "{}"), delivered.clone()),
+        (statuspage(), answered(201, &[], r#"{"id":"p31zjtct2jer"}"#), delivered.clone()),
+        (statuspage(), answered(401, &[], r#"{"error":"Could not authenticate"}"#), permanent.clone()),
+        (statuspage(), answered(404, &[], r#"{"error":"Not found"}"#), permanent.clone()),
+        (statuspage(), answered(420, &[], ""), retry(None)),
+        (statuspage(), answered(420, &[("retry-after", "30")], ""), retry(Some(30_000))),
+        (statuspage(), answered(429, &[], ""), retry(None)),
+        (statuspage(), answered(422, &[], r#"{"error":["Name can't be blank"]}"#), permanent.clone()),
+        (statuspage(), answered(500, &[], ""), retry(None)),
+        (pagerduty(), answered(420, &[], ""), permanent.clone()),
         (slack(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
         (slack(), Err(HttpError::Network { message: "reset".into() }), retry(None)),
         (slack(), Err(HttpError::BadUrl), permanent),
@@ -224,11 +238,12 @@ fn no_part_of_a_secret_of_the_other_channels_is_ever_quoted() {
             "https://h.example/x/hookhookhook hookhookhook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         ),
         (pagerduty(), Address::PagerDuty { key: held("R0123456789ABCDEF0123456789ABCDE\n") }, "R0123456789ABCDEF0123456789ABCDE"),
+        (statuspage(), Address::Statuspage { key: held("pagekeypagekey") }, "key pagekeypagekey"),
         (cloudevents(), Address::CloudEvents { url: held("https://h.example/?access_token=tokentoken") }, "access_token=tokentoken"),
     ] {
         for result in [answered(400, &[], text), Err(HttpError::Network { message: format!("cannot reach {text}") })] {
             let said = format!("{:?} {address:?}", classify(&via, &address, &result, NOON));
-            for part in ["hookhook", "MfKQ9r8GKY", "R0123456789", "tokentoken"] {
+            for part in ["hookhook", "MfKQ9r8GKY", "R0123456789", "tokentoken", "pagekey"] {
                 assert!(!said.contains(part), "{said}");
             }
         }
@@ -250,6 +265,7 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},
             {"id": "sentry", "via": {"sentry": {}}},
             {"id": "webhook", "via": {"webhook": {"secret": "URL", "signing_secret": "KEY"}}},
+            {"id": "statuspage", "via": {"statuspage": {"secret": "PAGE_KEY", "page": "kctbh9vrtdwd"}}},
             {"id": "cloudevents", "via": {"cloudevents": {"secret": "BUS"}}},
             {"id": "pagerduty", "via": {"pagerduty": {"secret": "ROUTING"}}},
         ],
@@ -260,16 +276,16 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
     let none = Addresses::resolve(&alerting, bound(&[]));
     assert_eq!(
         none.warnings().join("\n"),
-        "channel cloudevents is off: the secret BUS is not set\nchannel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel pagerduty is off: the secret ROUTING is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel webhook is off: the secret URL is not set"
+        "channel cloudevents is off: the secret BUS is not set\nchannel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel pagerduty is off: the secret ROUTING is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel statuspage is off: the secret PAGE_KEY is not set\nchannel webhook is off: the secret URL is not set"
     );
-    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL", "ROUTING", "BUS"]));
+    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL", "ROUTING", "BUS", "PAGE_KEY"]));
     assert_eq!(
         some.warnings(),
         ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set", "channel webhook is off: the secret KEY is not set"]
     );
     assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
     // Empty is as good as missing.
-    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 6);
-    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), NOON);
+    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 7);
+    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), Attempt { now: NOON, open: None });
     assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
 }

@@ -68,6 +68,16 @@ pub enum Via {
         #[serde(default)]
         region: PagerDutyRegion,
     },
+    /// Atlassian Statuspage.
+    Statuspage {
+        /// The binding that holds the API key.
+        secret: String,
+        /// The page's id.
+        page: String,
+        /// Labels as `name=value`, each with the id of the component it is about.
+        #[serde(default)]
+        components: BTreeMap<String, String>,
+    },
     /// A consumer of CloudEvents 1.0 in structured mode.
     Cloudevents {
         /// The binding that holds the URL.

@@ -25,6 +25,11 @@ const ROUTING_KEY: &str = "R03secret00000000000000000000KEY";
 /// A consumer of CloudEvents.
 pub const CLOUDEVENTS: &str = "events.example.com";
 
+/// Atlassian Statuspage.
+pub const STATUSPAGE: &str = "api.statuspage.io";
+/// Its API key.
+const STATUSPAGE_KEY: &str = "statuspagesecret-4e75-b5a0";
+
 /// What a vendor made of a request.
 pub struct Read {
     /// By what it drops the second of two; `None` when it does not.
@@ -40,6 +45,10 @@ pub struct Read {
 pub struct Memory {
     /// PagerDuty's open incidents.
     pub paged: BTreeSet<String>,
+    /// Statuspage's incidents: name and states in order.
+    pub incidents: Vec<(String, Vec<String>)>,
+    /// The state of each of its components.
+    pub components: BTreeMap<String, String>,
 }
 
 /// What the vendor at `peer` makes of a request, if it is one of those here.
@@ -48,6 +57,7 @@ pub fn read(peer: &str, request: &HttpRequest, now: UnixMs, memory: &mut Memory)
         WEBHOOK => Some(webhook(request, now)),
         PAGERDUTY => Some(pagerduty(request, now, memory)),
         CLOUDEVENTS => Some(cloudevents(request, now)),
+        STATUSPAGE => Some(statuspage(request, now, memory)),
         _ => None,
     }
 }
@@ -164,6 +174,48 @@ fn cloudevents(request: &HttpRequest, now: UnixMs) -> Result<Read, HttpResponse>
     Ok(Read { dedup_key: Some(format!("{source} {id}")), heard: Some(heard), answer: answer(202, "") })
 }
 
+/// The documented API: pages and their incidents, the bounds of texts, the words of states. Its answer is longer than what we keep.
+fn statuspage(request: &HttpRequest, now: UnixMs, memory: &mut Memory) -> Result<Read, HttpResponse> {
+    let error = |status: u16, why: &str| answer(status, &json!({ "error": why }).to_string());
+    if header(request, "authorization") != Some(&format!("OAuth {STATUSPAGE_KEY}")) {
+        return Err(error(401, "Could not authenticate"));
+    }
+    let path = request.url.strip_prefix("https://api.statuspage.io/v1/pages/kctbh9vrtdwd").ok_or_else(|| error(404, "Not found"))?;
+    let incident = &body(request)["incident"];
+    let known = |value: &Value, words: &[&str]| words.iter().any(|word| value == word);
+    let place = match (request.method.as_str(), path) {
+        ("GET", "") => return Ok(Read { dedup_key: None, heard: None, answer: answer(200, r#"{"id":"kctbh9vrtdwd","name":"Bookings"}"#) }),
+        ("POST", "/incidents") => {
+            let name = incident["name"].as_str().filter(|name| (1..=255).contains(&name.chars().count()));
+            memory.incidents.push((name.ok_or_else(|| error(422, "Name can't be blank"))?.to_owned(), vec![]));
+            memory.incidents.len() - 1
+        }
+        ("PATCH", path) => {
+            let id = path.strip_prefix("/incidents/inc").and_then(|number| number.parse::<usize>().ok());
+            id.filter(|at| *at < memory.incidents.len()).ok_or_else(|| error(404, "Not found"))?
+        }
+        _ => return Err(error(404, "Not found")),
+    };
+    let states = ["operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"];
+    let components = incident["components"].as_object().cloned().unwrap_or_default();
+    if !known(&incident["status"], &["investigating", "identified", "monitoring", "resolved"])
+        || !known(&incident["impact_override"], &["none", "minor", "major", "critical"])
+        || !components.values().all(|state| known(state, &states))
+        || incident["body"].as_str().is_none_or(|text| text.is_empty() || text.chars().count() > 25_000)
+    {
+        return Err(error(422, "is not included in the list"));
+    }
+    memory.components.extend(components.into_iter().map(|(id, state)| (id, text(&state))));
+    memory.incidents[place].1.push(text(&incident["status"]));
+    let (name, id) = (memory.incidents[place].0.clone(), format!("inc{place}"));
+    let title = format!("{} {name}: {}", text(&incident["status"]), text(&incident["body"]));
+    let heard = Heard { peer: STATUSPAGE.to_owned(), message: String::new(), alert: id.clone(), title, at: now };
+    let mut said = format!(r#"{{"id":"{id}","components":[{{"id":"other"}}],"incident_updates":"{}"}}"#, "x".repeat(8_000));
+    said.truncate(parapet::ports::MAX_RESPONSE_BYTES);
+    let status = if request.method == "POST" { 201 } else { 200 };
+    Ok(Read { dedup_key: None, heard: Some(heard), answer: answer(status, &said) })
+}
+
 /// Base64 of HMAC-SHA256 under the webhook's key.
 fn hmac(message: &[&[u8]]) -> String {
     let mut key = parapet::ids::unhex(WEBHOOK_KEY_HEX).unwrap();
@@ -185,6 +237,7 @@ pub fn secrets() -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([
         ("WEBHOOK_URL", "https://alerts.example.com/hooks/0123456789secret"),
         ("WEBHOOK_SIGNING_SECRET", WEBHOOK_KEY),
+        ("STATUSPAGE_API_KEY", STATUSPAGE_KEY),
         ("PAGERDUTY_ROUTING_KEY", ROUTING_KEY),
         ("CLOUDEVENTS_URL", "https://events.example.com/alerts?access_token=eventsecret0123456789"),
     ])

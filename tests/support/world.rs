@@ -260,7 +260,7 @@ pub struct Peers {
     pub heard: RefCell<Vec<Heard>>,
     pub arrivals: RefCell<Vec<Arrival>>,
     idempotent: RefCell<BTreeSet<String>>,
-    memory: RefCell<vendors::Memory>,
+    pub memory: RefCell<vendors::Memory>,
     pub now: Cell<UnixMs>,
 }
 

@@ -18,6 +18,10 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
         match &channel.via {
             Via::Slack { secret } => binding(secret, at("via/slack/secret"), "SLACK_WEBHOOK_URL", found),
             Via::Pagerduty { secret, .. } => binding(secret, at("via/pagerduty/secret"), "PAGERDUTY_ROUTING_KEY", found),
+            Via::Statuspage { secret, page, components } => {
+                binding(secret, at("via/statuspage/secret"), "STATUSPAGE_API_KEY", found);
+                statuspage(page, components, &at("via/statuspage"), found);
+            }
             Via::Cloudevents { secret } => binding(secret, at("via/cloudevents/secret"), "CLOUDEVENTS_URL", found),
             Via::Webhook { secret, signing_secret } => {
                 binding(secret, at("via/webhook/secret"), "WEBHOOK_URL", found);
@@ -48,6 +52,27 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
                 vec![format!("/alerting/routes/{earlier}/matchers"), format!("/alerting/routes/{earlier}/continue"), at("matchers")];
             let what = format!("this route is never reached: route {} takes all its alerts and does not `continue`", earlier + 1);
             found.add_drawn_from(drawn_from, format!("/alerting/routes/{index}"), what, "move it up, or set `continue: true` there");
+        }
+    }
+}
+
+/// Ids become parts of addresses, and a component is found by a whole label.
+fn statuspage(page: &str, components: &BTreeMap<String, String>, at: &str, found: &mut Findings) {
+    let is_id = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+    if !is_id(page) {
+        found.add(
+            format!("{at}/page"),
+            format!("`{page}` is not a page's id"),
+            "copy it from the page's address: manage.statuspage.io/pages/ID",
+        );
+    }
+    for (label, id) in components {
+        // The whole map: a label may hold the `/` that separates places.
+        let at = format!("{at}/components");
+        if !is_id(id) {
+            found.add(at, format!("`{id}` is not a component's id"), "copy it from the component's settings, under `API info`");
+        } else if !label.contains('=') {
+            found.add(at, format!("`{label}` is not a label"), "write name and value: `team=ops`");
         }
     }
 }

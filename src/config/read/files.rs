@@ -192,6 +192,15 @@ static CHANNEL: [Key; 3] = [
                 "PagerDuty's Events API v2.",
             ),
             Key::new(
+                "statuspage",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the API key."),
+                    Key::new("page", Shape::Text, "The page's id."),
+                    Key::optional("components", Shape::Labels, "Labels as `name=value`, each with the id of its component."),
+                ]),
+                "Atlassian Statuspage: names and summaries of rules become public there.",
+            ),
+            Key::new(
                 "cloudevents",
                 Shape::Map(&[Key::new("secret", Shape::Text, "The binding that holds the consumer's address.")]),
                 "A consumer of CloudEvents 1.0 in structured mode.",

@@ -125,6 +125,27 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
     ),
     (
         RULES,
+        "via: { sentry: {} }",
+        "via: { statuspage: { secret: STATUSPAGE_API_KEY, page: status.example.com } }",
+        "`status.example.com` is not a page's id",
+        "manage.statuspage.io/pages/ID",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { statuspage: { secret: STATUSPAGE_API_KEY, page: kctbh9vrtdwd, components: { ops: b13yz5g2cw10 } } }",
+        "`ops` is not a label",
+        "`team=ops`",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { statuspage: { secret: STATUSPAGE_API_KEY, page: kctbh9vrtdwd, components: { route=/api/bookings: Bookings page } } }",
+        "`Bookings page` is not a component's id",
+        "`API info`",
+    ),
+    (
+        RULES,
         "  - channels: [slack-default] #",
         "  - channels: [slack-default]\n  - channels: [email] #",
         "this route is never reached: route 5",
