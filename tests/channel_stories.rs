@@ -56,7 +56,7 @@ fn attempts(world: &World) -> (Vec<(String, Option<u16>)>, String) {
 /// Nothing that was stored holds a secret.
 fn assert_no_secret_is_stored(world: &World) {
     let rows = ["SELECT * FROM outbox", "SELECT * FROM attempts", "SELECT * FROM channels", "SELECT * FROM alerts"];
-    let stored: String = rows.iter().map(|sql| format!("{:?}", world.db.query(sql))).collect();
+    let stored = rows.iter().map(|sql| format!("{:?}", world.db.query(sql))).collect::<Vec<_>>().concat();
     for (binding, secret) in vendors::secrets() {
         let longest = secret.split(['/', '_', '=']).max_by_key(|part| part.len()).unwrap();
         assert!(!stored.contains(longest), "{binding}");

@@ -29,17 +29,17 @@ const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 /// The URL cannot be called (it is not repeated), or the event cannot be written.
 pub fn render(notification: &Notification, url: &Secret) -> Result<HttpRequest, RenderError> {
     let url = url.web_url()?;
-    let whole = post(url, CONTENT_TYPE, &event(notification, data(notification)))?;
+    let whole = post(url, CONTENT_TYPE, &event(notification, &data(notification)))?;
     if whole.body.len() <= MAX_BODY_BYTES {
         return Ok(whole);
     }
     let mut short = data(notification);
     short.retain(|name, _| !["labels", "facts", "detail"].contains(&name.as_str()));
     short.insert("shortened".to_owned(), true.into());
-    post(url, CONTENT_TYPE, &event(notification, short))
+    post(url, CONTENT_TYPE, &event(notification, &short))
 }
 
-fn event(notification: &Notification, data: Map<String, Value>) -> Value {
+fn event(notification: &Notification, data: &Map<String, Value>) -> Value {
     let (severity_text, severity_number) = severity(notification);
     json!({
         "specversion": "1.0",

@@ -73,7 +73,7 @@ pub fn render(notification: &Notification, action: Action, region: PagerDutyRegi
     let mut event = json!({"routing_key": routing_key, "event_action": action.as_str(), "dedup_key": notification.alert});
     // The others need no more, and PagerDuty shows no more of them.
     if let (Action::Trigger, Some(event)) = (action, event.as_object_mut()) {
-        event.extend(trigger(notification, details(notification)));
+        event.extend(trigger(notification, &details(notification)));
     }
     let url = match region {
         PagerDutyRegion::Us => "https://events.pagerduty.com/v2/enqueue",
@@ -84,13 +84,13 @@ pub fn render(notification: &Notification, action: Action, region: PagerDutyRegi
         return Ok(request);
     }
     if let Some(event) = event.as_object_mut() {
-        event.extend(trigger(notification, json!({ "error": DETAILS_REMOVED })));
+        event.extend(trigger(notification, &json!({ "error": DETAILS_REMOVED })));
     }
     post(url, "application/json", &event)
 }
 
 /// The fields of an event that opens an incident.
-fn trigger(notification: &Notification, details: Value) -> Map<String, Value> {
+fn trigger(notification: &Notification, details: &Value) -> Map<String, Value> {
     let text = |text: &str| cut(text, MAX_TEXT_CHARS);
     let links = [("Dashboard", Some(notification.dashboard.as_str())), ("Runbook", notification.runbook.as_deref())];
     let links = links.into_iter().filter_map(|(name, url)| Some((name, url.filter(|url| is_web_url(url))?)));

@@ -196,11 +196,11 @@ fn statuspage(request: &HttpRequest, now: UnixMs, memory: &mut Memory) -> Result
         }
         _ => return Err(error(404, "Not found")),
     };
-    let states = ["operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"];
+    let known_states = ["operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"];
     let components = incident["components"].as_object().cloned().unwrap_or_default();
     if !known(&incident["status"], &["investigating", "identified", "monitoring", "resolved"])
         || !known(&incident["impact_override"], &["none", "minor", "major", "critical"])
-        || !components.values().all(|state| known(state, &states))
+        || !components.values().all(|state| known(state, &known_states))
         || incident["body"].as_str().is_none_or(|text| text.is_empty() || text.chars().count() > 25_000)
     {
         return Err(error(422, "is not included in the list"));
@@ -222,10 +222,13 @@ fn hmac(message: &[&[u8]]) -> String {
     key.resize(64, 0);
     let pad = |with: u8| key.iter().map(|byte| byte ^ with).collect::<Vec<u8>>();
     let mut inner = Sha256::new_with_prefix(pad(0x36));
-    message.iter().for_each(|part| inner.update(part));
+    for part in message {
+        inner.update(part);
+    }
     let mut outer = Sha256::new_with_prefix(pad(0x5c));
     outer.update(inner.finalize());
-    let bits: String = hex(&outer.finalize()).chars().map(|digit| format!("{:04b}", digit.to_digit(16).unwrap())).collect();
+    let bits: String =
+        hex(&outer.finalize()).chars().map(|digit| format!("{:04b}", digit.to_digit(16).unwrap())).collect::<Vec<_>>().concat();
     let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
     let sextets = bits.as_bytes().chunks(6).map(|six| format!("{:0<6}", std::str::from_utf8(six).unwrap()));
     let digits: String = sextets.map(|six| letters[usize::from_str_radix(&six, 2).unwrap()]).collect();

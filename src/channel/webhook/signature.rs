@@ -38,7 +38,7 @@ fn hmac_sha256(key: &[u8], message: &[&[u8]]) -> Vec<u8> {
     };
     let padded =
         |pad: u8| -> Vec<u8> { key.iter().copied().chain(std::iter::repeat(0)).take(BLOCK_BYTES).map(|byte| byte ^ pad).collect() };
-    let inner = message.iter().fold(Sha256::new().chain_update(padded(0x36)), |hash, part| hash.chain_update(part)).finalize();
+    let inner = message.iter().fold(Sha256::new().chain_update(padded(0x36)), Digest::chain_update).finalize();
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
