@@ -31,6 +31,16 @@ fn every_shipped_file_is_valid_in_every_environment() {
 }
 
 #[test]
+fn every_channel_the_readme_shows_reads() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let shown: Vec<&str> = readme.lines().filter(|line| line.starts_with("- { id: ")).collect();
+    assert_eq!(shown.len(), 4);
+    let channels = format!("    via: {{ sentry: {{}} }}\n  {}\n", shown.join("\n  "));
+    let found = mistakes(&[("alerting", "    via: { sentry: {} }\n", &channels)]);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     let found = mistakes(&[
         ("alerting", "severity: critical\n    when:\n      ratio:", "severity: crticial\n    when:\n      ratio:"),
