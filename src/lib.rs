@@ -15,6 +15,7 @@
 //! The two lifelines to read first: a request's way is `edge::pipeline`, an alert's way is `alert::tick`.
 
 pub mod alert;
+mod base64;
 pub mod channel;
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;

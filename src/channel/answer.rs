@@ -7,8 +7,8 @@
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::Address;
 use super::sentry::quota::{self, Category};
+use super::{Address, statuspage};
 use crate::config::alerting::{EmailFormat, Via};
 use crate::ports::{HttpError, HttpResponse};
 use crate::time::UnixMs;
@@ -67,7 +67,16 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
             let until = quota::limited_until(response, Category::Error, now);
             DeliveryOutcome::Retry { after_ms: until.map(|until| until.since(now)) }
         }
-        Via::Slack { .. } | Via::Email { .. } | Via::Sentry {} => by_status(response, now),
+        Via::Statuspage { .. } if response.status == statuspage::ENHANCE_YOUR_CALM => {
+            DeliveryOutcome::Retry { after_ms: asked_ms(response, now) }
+        }
+        Via::Slack { .. }
+        | Via::Email { .. }
+        | Via::Sentry {}
+        | Via::Webhook { .. }
+        | Via::Pagerduty { .. }
+        | Via::Cloudevents { .. }
+        | Via::Statuspage { .. } => by_status(response, now),
     };
     Answer { detail: detail(response, &body, address), outcome, status: Some(response.status) }
 }
@@ -75,11 +84,13 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
 fn by_status(response: &HttpResponse, now: UnixMs) -> DeliveryOutcome {
     match response.status {
         200..=299 => DeliveryOutcome::Delivered,
-        408 | 425 | 429 | 500..=599 => {
-            DeliveryOutcome::Retry { after_ms: response.header("retry-after").and_then(|value| retry_after_ms(value, now)) }
-        }
+        408 | 425 | 429 | 500..=599 => DeliveryOutcome::Retry { after_ms: asked_ms(response, now) },
         _ => DeliveryOutcome::Permanent,
     }
+}
+
+fn asked_ms(response: &HttpResponse, now: UnixMs) -> Option<i64> {
+    response.header("retry-after").and_then(|value| retry_after_ms(value, now))
 }
 
 /// `Retry-After` as milliseconds from `now`: whole or broken seconds, or an HTTP date. Anything else counts as absent.
@@ -107,12 +118,8 @@ fn detail(response: &HttpResponse, body: &str, address: &Address) -> String {
 
 /// `text` with the address and every part of it that is long enough to be a key replaced.
 fn without_secrets(text: &str, address: &Address) -> String {
-    let secrets: Vec<&str> = match address {
-        Address::Slack { url, .. } => vec![url],
-        Address::Email(account) => account.secrets(),
-        Address::Sentry { dsn } => vec![dsn],
-        Address::Missing { .. } => vec![],
-    };
+    // As used: a secret may have been set with a line feed at its end.
+    let secrets: Vec<&str> = address.secrets().into_iter().map(str::trim).collect();
     let parts = secrets.iter().flat_map(|secret| std::iter::once(*secret).chain(secret.split(['/', '@', ':', '?', '=', '&'])));
     // Hosts stay readable: they hold a dot, and keys of the vendors here longer than a host label do too only with the whole URL.
     parts

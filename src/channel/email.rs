@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{EMAIL_URL, RenderError};
 use crate::alert::notification::Notification;
+use crate::base64;
 use crate::config::alerting::EmailFormat;
 use crate::ports::HttpRequest;
 
@@ -35,7 +36,11 @@ impl Account {
     pub fn new(url: &str, recipients: &str, token: Option<String>) -> Self {
         let (bare, credentials) = split_credentials(url.trim());
         let in_url = credentials.as_deref().map(|credentials| {
-            if credentials.contains(':') { format!("Basic {}", base64(credentials.as_bytes())) } else { format!("Bearer {credentials}") }
+            if credentials.contains(':') {
+                format!("Basic {}", base64::encode(credentials.as_bytes()))
+            } else {
+                format!("Bearer {credentials}")
+            }
         });
         let authorization = token.as_deref().map(|token| format!("Bearer {}", token.trim())).or(in_url);
         let recipients: Vec<String> =
@@ -184,20 +189,6 @@ fn percent_decoded(text: &str) -> String {
         rest = after;
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Standard base64 with padding (RFC 4648 §4): what Basic authentication takes.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter = |six_bits: u32| ALPHABET.get((six_bits & 63) as usize).map_or('=', |letter| char::from(*letter));
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().enumerate().fold(0_u32, |word, (at, byte)| word | u32::from(*byte) << (16 - 8 * at));
-        for at in 0..4 {
-            out.push(if at <= chunk.len() { letter(word >> (18 - 6 * at)) } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

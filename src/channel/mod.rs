@@ -7,14 +7,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::notification::Notification;
+use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
-use crate::ports::HttpRequest;
+use crate::ports::{HttpError, HttpRequest, HttpResponse};
+use crate::time::UnixMs;
 
 pub mod answer;
+pub mod cloudevents;
 pub mod email;
+pub mod pagerduty;
 pub mod sentry;
 pub mod slack;
+pub mod statuspage;
+pub mod webhook;
 
 /// Why a notification could not be turned into a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -26,6 +31,15 @@ pub enum RenderError {
         /// The binding's name.
         secret: String,
     },
+    /// The secret that holds a key is not one this channel can use. Its text is not repeated here.
+    #[error("the secret {secret} does not hold a usable key")]
+    BadKey {
+        /// The binding's name.
+        secret: String,
+    },
+    /// The peer was never told of a beginning, so there is no end to tell.
+    #[error("nothing is open there")]
+    NothingToEnd,
     /// The body could not be written.
     #[error("the message could not be written: {why}")]
     Body {
@@ -42,6 +56,36 @@ pub const EMAIL_RECIPIENTS: &str = "ALERT_EMAIL_RECIPIENTS";
 pub const EMAIL_TOKEN: &str = "EMAIL_WEBHOOK_TOKEN";
 /// The binding with Sentry's DSN.
 pub const SENTRY_DSN: &str = "SENTRY_DSN";
+
+/// A secret and where it came from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    text: String,
+    binding: String,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secret({})", self.binding)
+    }
+}
+
+impl Secret {
+    /// The text, if it is an address that can be called: `fetch` refuses credentials in one.
+    fn web_url(&self) -> Result<&str, RenderError> {
+        let url = self.text.trim();
+        let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+        if is_web_url(url) && !authority.is_empty() && !authority.contains('@') { Ok(url) } else { Err(self.bad_address()) }
+    }
+
+    fn bad_address(&self) -> RenderError {
+        RenderError::BadAddress { secret: self.binding.clone() }
+    }
+
+    fn bad_key(&self) -> RenderError {
+        RenderError::BadKey { secret: self.binding.clone() }
+    }
+}
 
 /// Where a channel's messages go. Holds secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,6 +104,28 @@ pub enum Address {
         /// Its DSN.
         dsn: String,
     },
+    /// An endpoint that checks signatures.
+    Webhook {
+        /// Its URL.
+        url: Secret,
+        /// The key requests are signed with.
+        key: Secret,
+    },
+    /// A PagerDuty integration.
+    PagerDuty {
+        /// Its routing key.
+        key: Secret,
+    },
+    /// A consumer of CloudEvents.
+    CloudEvents {
+        /// Its URL.
+        url: Secret,
+    },
+    /// An account at Statuspage.
+    Statuspage {
+        /// Its API key.
+        key: Secret,
+    },
     /// Nowhere: the named secret is not bound.
     Missing {
         /// The binding's name.
@@ -73,7 +139,40 @@ impl std::fmt::Debug for Address {
             Self::Slack { .. } => f.write_str("Slack(…)"),
             Self::Email(_) => f.write_str("Email(…)"),
             Self::Sentry { .. } => f.write_str("Sentry(…)"),
+            Self::Webhook { .. } => f.write_str("Webhook(…)"),
+            Self::PagerDuty { .. } => f.write_str("PagerDuty(…)"),
+            Self::CloudEvents { .. } => f.write_str("CloudEvents(…)"),
+            Self::Statuspage { .. } => f.write_str("Statuspage(…)"),
             Self::Missing { secret } => write!(f, "Missing({secret})"),
+        }
+    }
+}
+
+impl Address {
+    /// The binding that is not set; `None` when the channel can be used.
+    fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Missing { secret } => Some(secret),
+            Self::Slack { .. }
+            | Self::Email(_)
+            | Self::Sentry { .. }
+            | Self::Webhook { .. }
+            | Self::PagerDuty { .. }
+            | Self::CloudEvents { .. }
+            | Self::Statuspage { .. } => None,
+        }
+    }
+
+    /// Every text that must not be printed.
+    fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Slack { url, .. } => vec![url],
+            Self::Email(account) => account.secrets(),
+            Self::Sentry { dsn } => vec![dsn],
+            Self::Webhook { url, key } => vec![&url.text, &key.text],
+            Self::PagerDuty { key } | Self::Statuspage { key } => vec![&key.text],
+            Self::CloudEvents { url } => vec![&url.text],
+            Self::Missing { .. } => vec![],
         }
     }
 }
@@ -86,6 +185,7 @@ impl Addresses {
     /// The addresses of the configured channels; `binding` gives a secret's text by its name.
     pub fn resolve(alerting: &Alerting, binding: impl Fn(&str) -> Option<String>) -> Self {
         let bound = |secret: &str| binding(secret).filter(|text| !text.trim().is_empty()).ok_or_else(|| secret.to_owned());
+        let secret = |name: &str| bound(name).map(|text| Secret { text, binding: name.to_owned() });
         let resolve = |via: &Via| -> Result<Address, String> {
             Ok(match via {
                 Via::Slack { secret } => Address::Slack { url: bound(secret)?, secret: secret.clone() },
@@ -93,6 +193,10 @@ impl Addresses {
                     Address::Email(email::Account::new(&bound(EMAIL_URL)?, &bound(EMAIL_RECIPIENTS)?, bound(EMAIL_TOKEN).ok()))
                 }
                 Via::Sentry {} => Address::Sentry { dsn: bound(SENTRY_DSN)? },
+                Via::Webhook { secret: url, signing_secret } => Address::Webhook { url: secret(url)?, key: secret(signing_secret)? },
+                Via::Pagerduty { secret: key, .. } => Address::PagerDuty { key: secret(key)? },
+                Via::Statuspage { secret: key, .. } => Address::Statuspage { key: secret(key)? },
+                Via::Cloudevents { secret: url } => Address::CloudEvents { url: secret(url)? },
             })
         };
         let address = |channel: &Channel| resolve(&channel.via).unwrap_or_else(|secret| Address::Missing { secret });
@@ -106,43 +210,113 @@ impl Addresses {
 
     /// The secret `channel` lacks; `None` when it can be used.
     pub fn missing(&self, channel: &str) -> Option<&str> {
-        match self.0.get(channel) {
-            Some(Address::Missing { secret }) => Some(secret),
-            Some(Address::Slack { .. } | Address::Email(_) | Address::Sentry { .. }) => None,
-            None => Some("(not configured)"),
-        }
+        self.0.get(channel).map_or(Some("(not configured)"), Address::missing)
     }
 
     /// One named warning for each channel that is off, for the health output.
     pub fn warnings(&self) -> Vec<String> {
-        let off = |(channel, address): (&String, &Address)| match address {
-            Address::Missing { secret } => Some(format!("channel {channel} is off: the secret {secret} is not set")),
-            Address::Slack { .. } | Address::Email(_) | Address::Sentry { .. } => None,
+        let off = |(channel, address): (&String, &Address)| {
+            address.missing().map(|secret| format!("channel {channel} is off: the secret {secret} is not set"))
         };
         self.0.iter().filter_map(off).collect()
     }
 }
 
-/// The request that takes `notification` to `channel`.
-pub fn render(notification: &Notification, channel: &Channel, address: &Address) -> Result<HttpRequest, RenderError> {
+/// The secrets a channel cannot do without, by their bindings' names.
+pub fn needed(via: &Via) -> Vec<&str> {
+    match via {
+        Via::Slack { secret } | Via::Pagerduty { secret, .. } | Via::Cloudevents { secret } | Via::Statuspage { secret, .. } => {
+            vec![secret]
+        }
+        Via::Email { .. } => vec![EMAIL_URL, EMAIL_RECIPIENTS],
+        Via::Sentry {} => vec![SENTRY_DSN],
+        Via::Webhook { secret, signing_secret } => vec![secret, signing_secret],
+    }
+}
+
+/// What a request depends on beside the notification and where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// Its moment.
+    pub now: UnixMs,
+    /// What the peer made of an earlier message about the same alert and has not ended.
+    pub open: Option<&'a str>,
+}
+
+/// The request that takes `notification` to `channel`. Of two attempts only what says when it was made differs.
+pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
     match (&channel.via, address) {
         (Via::Slack { .. }, Address::Slack { url, secret }) => slack::render(notification, url, secret),
         (Via::Email { format, from }, Address::Email(account)) => email::render(notification, *format, from, account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
-        (_, Address::Missing { secret }) => Err(RenderError::BadAddress { secret: secret.clone() }),
-        (Via::Slack { .. } | Via::Email { .. } | Via::Sentry {}, Address::Slack { .. } | Address::Email(_) | Address::Sentry { .. }) => {
-            Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() })
+        (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, attempt.now),
+        (Via::Pagerduty { region, .. }, Address::PagerDuty { key }) => {
+            pagerduty::render(notification, pagerduty::Action::of(notification), *region, key)
         }
+        (Via::Cloudevents { .. }, Address::CloudEvents { url }) => cloudevents::render(notification, url),
+        (Via::Statuspage { page, components, .. }, Address::Statuspage { key }) => {
+            statuspage::render(notification, statuspage::Page { id: page, components }, key, attempt.open)
+        }
+        (_, Address::Missing { secret }) => Err(RenderError::BadAddress { secret: secret.clone() }),
+        (
+            Via::Slack { .. }
+            | Via::Email { .. }
+            | Via::Sentry {}
+            | Via::Webhook { .. }
+            | Via::Pagerduty { .. }
+            | Via::Cloudevents { .. }
+            | Via::Statuspage { .. },
+            _,
+        ) => Err(RenderError::Body { why: "the channel's address is of another kind".to_owned() }),
     }
 }
 
-/// The least time between two sends to one channel: Slack allows one message a second, Resend two.
+/// What is open at the peer after `result`, to be kept with the message; empty once nothing is, `None` when that is not known.
+pub fn opened(via: &Via, reason: NotifyReason, result: &Result<HttpResponse, HttpError>) -> Option<String> {
+    match (via, result) {
+        (Via::Statuspage { .. }, Ok(response)) => statuspage::incident(reason, response),
+        _ => None,
+    }
+}
+
+/// The least time between two sends to one channel: Slack and Statuspage allow one message a second, Resend two.
 pub fn spacing_ms(via: &Via) -> i64 {
     match via {
-        Via::Slack { .. } => 1_000,
+        Via::Slack { .. } | Via::Statuspage { .. } => 1_000,
         Via::Email { .. } => 500,
-        Via::Sentry {} => 0,
+        Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } | Via::Cloudevents { .. } => 0,
     }
+}
+
+/// The longest link any receiver here takes: Slack's bound of a button.
+const MAX_URL_CHARS: usize = 3_000;
+
+fn is_web_url(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://"))
+        && url.chars().count() <= MAX_URL_CHARS
+        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// The first `max_chars` of `text`, the last of them `…` if something was cut.
+fn cut(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    text.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Scheme and host of an absolute URL: of a link to the dashboard, the console.
+fn origin(url: &str) -> &str {
+    let host_at = url.find("://").map_or(0, |at| at + 3);
+    let host_bytes = url.get(host_at..).and_then(|rest| rest.find(['/', '?', '#']));
+    host_bytes.and_then(|bytes| url.get(..host_at + bytes)).unwrap_or(url)
+}
+
+/// A POST of `body` as `content_type`.
+fn post(url: &str, content_type: &str, body: &serde_json::Value) -> Result<HttpRequest, RenderError> {
+    let body = serde_json::to_vec(body).map_err(|error| RenderError::Body { why: error.to_string() })?;
+    let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    Ok(HttpRequest { method: "POST".to_owned(), url: url.to_owned(), headers, body })
 }
 
 #[cfg(test)]

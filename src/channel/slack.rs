@@ -1,12 +1,12 @@
 //! Slack: Block Kit to an incoming webhook.
 //!
 //! Limits (docs.slack.dev, Block Kit): header 150 characters, section text 3,000, at most 10 fields of 2,000, button text 75,
-//! button URL 3,000. `&`, `<` and `>` are control characters in `mrkdwn` and are escaped; a text is cut before it is too
+//! button URL 3,000 ([`is_web_url`]). `&`, `<` and `>` are control characters in `mrkdwn` and are escaped; a text is cut before it is too
 //! long, never inside an entity. Buttons are plain links: a webhook cannot receive clicks.
 
 use serde_json::{Value, json};
 
-use super::RenderError;
+use super::{RenderError, cut, is_web_url};
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::Severity;
 use crate::ports::HttpRequest;
@@ -15,7 +15,6 @@ const MAX_HEADER_CHARS: usize = 150;
 const MAX_SECTION_CHARS: usize = 3_000;
 const MAX_FIELD_CHARS: usize = 2_000;
 const MAX_FIELDS: usize = 10;
-const MAX_URL_CHARS: usize = 3_000;
 
 /// The request that posts `notification` to the webhook at `url`, which came from the binding `secret`.
 pub fn render(notification: &Notification, url: &str, secret: &str) -> Result<HttpRequest, RenderError> {
@@ -84,12 +83,6 @@ fn buttons(notification: &Notification) -> Vec<Value> {
     usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url})).collect()
 }
 
-fn is_web_url(url: &str) -> bool {
-    (url.starts_with("https://") || url.starts_with("http://"))
-        && url.chars().count() <= MAX_URL_CHARS
-        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
-}
-
 fn shape(severity: Severity) -> char {
     match severity {
         Severity::Critical => '■',
@@ -106,14 +99,6 @@ fn bullet(notification: &Notification) -> char {
         (NotifyReason::First, Severity::Warning) => '🟠',
         (NotifyReason::First, Severity::Info) => '🔵',
     }
-}
-
-/// The first `max_chars` of `text`, the last of them `…` if something was cut.
-fn cut(text: &str, max_chars: usize) -> String {
-    if text.chars().count() <= max_chars {
-        return text.to_owned();
-    }
-    text.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// `text` with Slack's control characters as entities, at most `max_chars` long.

@@ -6,12 +6,17 @@ use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
 use super::*;
 use crate::alert::notification::{NotifyReason, Stamp};
 use crate::alert::quantity::{Measured, Threshold, Unit};
-use crate::config::alerting::{EmailFormat, Severity};
+use crate::config::alerting::{EmailFormat, PagerDutyRegion, Severity};
 use crate::ports::{HttpError, HttpResponse};
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// 2026-03-02T12:00:00Z.
-const NOON: UnixMs = UnixMs(1_772_452_800_000);
+pub(super) const NOON: UnixMs = UnixMs(1_772_452_800_000);
+
+/// A secret that came from the binding `NAME`.
+pub(super) fn secret(text: &str) -> Secret {
+    Secret { text: text.to_owned(), binding: "NAME".to_owned() }
+}
 
 /// An error rate of 6.4 % over 5 minutes, firing since five minutes, at noon.
 pub(super) fn firing() -> Notification {
@@ -78,6 +83,22 @@ fn email(format: EmailFormat) -> Via {
     Via::Email { format, from: "a@b.c".into() }
 }
 
+fn webhook() -> Via {
+    Via::Webhook { secret: "URL".into(), signing_secret: "KEY".into() }
+}
+
+fn pagerduty() -> Via {
+    Via::Pagerduty { secret: "ROUTING".into(), region: PagerDutyRegion::Us }
+}
+
+fn cloudevents() -> Via {
+    Via::Cloudevents { secret: "BUS".into() }
+}
+
+fn statuspage() -> Via {
+    Via::Statuspage { secret: "PAGE_KEY".into(), page: "kctbh9vrtdwd".into(), components: BTreeMap::new() }
+}
+
 fn hook() -> Address {
     Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
 }
@@ -117,10 +138,42 @@ fn every_class_of_answer_means_one_thing() {
         (sendgrid.clone(), answered(202, &[], ""), delivered.clone()),
         (sendgrid.clone(), answered(401, &[], ""), permanent.clone()),
         (sendgrid, answered(413, &[], ""), permanent.clone()),
-        (Via::Sentry {}, answered(200, &[], r#"{"id":"x"}"#), delivered),
+        (Via::Sentry {}, answered(200, &[], r#"{"id":"x"}"#), delivered.clone()),
         (Via::Sentry {}, answered(408, &[], ""), retry(None)),
         (Via::Sentry {}, answered(425, &[], ""), retry(None)),
         (Via::Sentry {}, answered(502, &[], ""), retry(None)),
+        (webhook(), answered(204, &[], ""), delivered.clone()),
+        (webhook(), answered(410, &[], ""), permanent.clone()),
+        (webhook(), answered(429, &[("retry-after", "5")], ""), retry(Some(5_000))),
+        (webhook(), answered(502, &[], ""), retry(None)),
+        (webhook(), answered(504, &[], ""), retry(None)),
+        (webhook(), answered(401, &[], "invalid signature"), permanent.clone()),
+        (webhook(), answered(302, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
+        (pagerduty(), answered(202, &[], r#"{"status":"success"}"#), delivered.clone()),
+        (pagerduty(), answered(400, &[], r#"{"status":"invalid event"}"#), permanent.clone()),
+        (pagerduty(), answered(403, &[], ""), permanent.clone()),
+        (pagerduty(), answered(429, &[], ""), retry(None)),
+        (pagerduty(), answered(500, &[], ""), retry(None)),
+        (pagerduty(), answered(503, &[], ""), retry(None)),
+        (pagerduty(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
+        (cloudevents(), answered(200, &[], ""), delivered.clone()),
+        (cloudevents(), answered(202, &[], ""), delivered.clone()),
+        (cloudevents(), answered(204, &[], ""), delivered.clone()),
+        (cloudevents(), answered(410, &[], ""), permanent.clone()),
+        (cloudevents(), answered(415, &[], ""), permanent.clone()),
+        (cloudevents(), answered(429, &[("retry-after", "60")], ""), retry(Some(60_000))),
+        (cloudevents(), answered(503, &[], ""), retry(None)),
+        (cloudevents(), answered(308, &[("location", "https://elsewhere.example")], ""), permanent.clone()),
+        (statuspage(), answered(200, &[], "{}"), delivered.clone()),
+        (statuspage(), answered(201, &[], r#"{"id":"p31zjtct2jer"}"#), delivered.clone()),
+        (statuspage(), answered(401, &[], r#"{"error":"Could not authenticate"}"#), permanent.clone()),
+        (statuspage(), answered(404, &[], r#"{"error":"Not found"}"#), permanent.clone()),
+        (statuspage(), answered(420, &[], ""), retry(None)),
+        (statuspage(), answered(420, &[("retry-after", "30")], ""), retry(Some(30_000))),
+        (statuspage(), answered(429, &[], ""), retry(None)),
+        (statuspage(), answered(422, &[], r#"{"error":["Name can't be blank"]}"#), permanent.clone()),
+        (statuspage(), answered(500, &[], ""), retry(None)),
+        (pagerduty(), answered(420, &[], ""), permanent.clone()),
         (slack(), Err(HttpError::Timeout { after_ms: 10_000 }), retry(None)),
         (slack(), Err(HttpError::Network { message: "reset".into() }), retry(None)),
         (slack(), Err(HttpError::BadUrl), permanent),
@@ -176,6 +229,28 @@ fn no_part_of_an_address_is_ever_quoted() {
 }
 
 #[test]
+fn no_part_of_a_secret_of_the_other_channels_is_ever_quoted() {
+    let held = |text: &str| secret(text);
+    for (via, address, text) in [
+        (
+            webhook(),
+            Address::Webhook { url: held("https://h.example/x/hookhookhook"), key: held("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") },
+            "https://h.example/x/hookhookhook hookhookhook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ),
+        (pagerduty(), Address::PagerDuty { key: held("R0123456789ABCDEF0123456789ABCDE\n") }, "R0123456789ABCDEF0123456789ABCDE"),
+        (statuspage(), Address::Statuspage { key: held("pagekeypagekey") }, "key pagekeypagekey"),
+        (cloudevents(), Address::CloudEvents { url: held("https://h.example/?access_token=tokentoken") }, "access_token=tokentoken"),
+    ] {
+        for result in [answered(400, &[], text), Err(HttpError::Network { message: format!("cannot reach {text}") })] {
+            let said = format!("{:?} {address:?}", classify(&via, &address, &result, NOON));
+            for part in ["hookhook", "MfKQ9r8GKY", "R0123456789", "tokentoken", "pagekey"] {
+                assert!(!said.contains(part), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn long_answers_are_cut_and_control_characters_dropped() {
     let answer = classify(&slack(), &hook(), &answered(500, &[], &format!("a\u{1b}[31m{}", "x".repeat(5_000))), NOON);
     assert_eq!(answer.detail.chars().count(), "answered 500: ".len() + 200);
@@ -189,6 +264,10 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
             {"id": "slack", "via": {"slack": {"secret": "HOOK"}}},
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},
             {"id": "sentry", "via": {"sentry": {}}},
+            {"id": "webhook", "via": {"webhook": {"secret": "URL", "signing_secret": "KEY"}}},
+            {"id": "statuspage", "via": {"statuspage": {"secret": "PAGE_KEY", "page": "kctbh9vrtdwd"}}},
+            {"id": "cloudevents", "via": {"cloudevents": {"secret": "BUS"}}},
+            {"id": "pagerduty", "via": {"pagerduty": {"secret": "ROUTING"}}},
         ],
         "routes": [], "rules": [],
     }))
@@ -197,13 +276,16 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
     let none = Addresses::resolve(&alerting, bound(&[]));
     assert_eq!(
         none.warnings().join("\n"),
-        "channel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set"
+        "channel cloudevents is off: the secret BUS is not set\nchannel email is off: the secret EMAIL_WEBHOOK_URL is not set\nchannel pagerduty is off: the secret ROUTING is not set\nchannel sentry is off: the secret SENTRY_DSN is not set\nchannel slack is off: the secret HOOK is not set\nchannel statuspage is off: the secret PAGE_KEY is not set\nchannel webhook is off: the secret URL is not set"
     );
-    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN"]));
-    assert_eq!(some.warnings(), ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set"]);
+    let some = Addresses::resolve(&alerting, bound(&["HOOK", "EMAIL_WEBHOOK_URL", "SENTRY_DSN", "URL", "ROUTING", "BUS", "PAGE_KEY"]));
+    assert_eq!(
+        some.warnings(),
+        ["channel email is off: the secret ALERT_EMAIL_RECIPIENTS is not set", "channel webhook is off: the secret KEY is not set"]
+    );
     assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
     // Empty is as good as missing.
-    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 3);
-    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap());
+    assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 7);
+    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), Attempt { now: NOON, open: None });
     assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
 }

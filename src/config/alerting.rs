@@ -53,6 +53,47 @@ pub enum Via {
     },
     /// Sentry, at `SENTRY_DSN`.
     Sentry {},
+    /// Any endpoint that takes Alertmanager's webhook, signed as Standard Webhooks says.
+    Webhook {
+        /// The binding that holds the URL.
+        secret: String,
+        /// The binding that holds the signing key: `whsec_` and base64.
+        signing_secret: String,
+    },
+    /// PagerDuty's Events API v2.
+    Pagerduty {
+        /// The binding that holds the integration's routing key.
+        secret: String,
+        /// Where the account lives.
+        #[serde(default)]
+        region: PagerDutyRegion,
+    },
+    /// Atlassian Statuspage.
+    Statuspage {
+        /// The binding that holds the API key.
+        secret: String,
+        /// The page's id.
+        page: String,
+        /// Labels as `name=value`, each with the id of the component it is about.
+        #[serde(default)]
+        components: BTreeMap<String, String>,
+    },
+    /// A consumer of CloudEvents 1.0 in structured mode.
+    Cloudevents {
+        /// The binding that holds the URL.
+        secret: String,
+    },
+}
+
+/// Where a PagerDuty account lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PagerDutyRegion {
+    /// The United States, the default.
+    #[default]
+    Us,
+    /// The European Union.
+    Eu,
 }
 
 /// The shapes of e-mail providers' requests.

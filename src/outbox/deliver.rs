@@ -15,7 +15,7 @@ use super::message::AttemptOutcome;
 use super::retry;
 use crate::alert::notification::Notification;
 use crate::channel::answer::{Answer, DeliveryOutcome, classify};
-use crate::channel::{self, Address, Addresses};
+use crate::channel::{self, Address, Addresses, RenderError};
 use crate::config::alerting::Channel;
 use crate::ports::{Db, DbError, Http, HttpError};
 use crate::storage::Statement;
@@ -101,7 +101,7 @@ async fn run(
     let mut unwritten = None;
     for message in &claimed {
         let channel = channels.iter().find(|channel| channel.id == message.channel);
-        let (answer, at) = attempt(message, channel, addresses, http, round.at).await;
+        let Attempted { answer, at, remote } = attempt(message, channel, addresses, http, round.at).await;
         let sent = decide(message, &answer, at);
         courier.pace(channel, &answer, at);
         let retry_at = retry_at(message, &answer, at);
@@ -114,6 +114,7 @@ async fn run(
             detail: &sent.detail,
             at,
             retry_at,
+            remote: remote.as_deref(),
         });
         // The others are sent all the same: they are claimed, and their peers are alive.
         unwritten = courier.record(record, db).await.err().or(unwritten);
@@ -127,9 +128,18 @@ async fn run(
     Ok(())
 }
 
-/// One send, and the moment of its answer as far as it can be known without a clock.
-async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addresses, http: &impl Http, now: UnixMs) -> (Answer, UnixMs) {
-    let own = |outcome, detail: String| (Answer::own(outcome, detail), now);
+/// One send.
+struct Attempted {
+    /// What the peer meant.
+    answer: Answer,
+    /// The moment of its answer as far as it can be known without a clock.
+    at: UnixMs,
+    /// What is open at the peer now.
+    remote: Option<String>,
+}
+
+async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addresses, http: &impl Http, now: UnixMs) -> Attempted {
+    let own = |outcome, detail: String| Attempted { answer: Answer::own(outcome, detail), at: now, remote: None };
     let Some((channel, address)) = channel.zip(addresses.get(&message.channel)) else {
         return own(DeliveryOutcome::Permanent, "channel_gone: it is no longer configured".to_owned());
     };
@@ -140,8 +150,10 @@ async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addre
         Ok(notification) => notification,
         Err(error) => return own(DeliveryOutcome::Permanent, format!("the stored message does not read: {error}")),
     };
-    let request = match channel::render(&notification, channel, address) {
+    let open = message.remote.as_deref().filter(|id| !id.is_empty());
+    let request = match channel::render(&notification, channel, address, channel::Attempt { now, open }) {
         Ok(request) => request,
+        Err(error @ RenderError::NothingToEnd) => return own(DeliveryOutcome::Delivered, error.to_string()),
         Err(error) => return own(DeliveryOutcome::Permanent, error.to_string()),
     };
     let result = http.send(request, SEND_TIMEOUT_MS).await;
@@ -149,7 +161,8 @@ async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addre
         Err(HttpError::Timeout { after_ms }) => now.plus(i64::from(*after_ms)),
         Ok(_) | Err(HttpError::Network { .. } | HttpError::BadUrl) => now,
     };
-    (classify(&channel.via, address, &result, at), at)
+    let remote = channel::opened(&channel.via, notification.reason, &result);
+    Attempted { answer: classify(&channel.via, address, &result, at), at, remote }
 }
 
 /// What an answer makes of the message: a retry after the last allowed moment is the end.

@@ -81,6 +81,8 @@ pub struct Claimed {
     pub created_at: UnixMs,
     /// What is said, JSON.
     pub notification: String,
+    /// What the newest earlier message of the alert to the channel left open at the peer; empty when that is over.
+    pub remote: Option<String>,
 }
 
 macro_rules! unblocked {
@@ -101,7 +103,9 @@ pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2
                  FROM outbox o WHERE o.due_at <= ?1 AND o.channel NOT IN (SELECT value FROM json_each(?3)) AND ",
             unblocked!(),
             ") WHERE place = 1)
-             RETURNING id, channel, attempts, created_at, notification"
+             RETURNING id, channel, attempts, created_at, notification,
+               (SELECT e.remote FROM outbox e WHERE e.alert = outbox.alert AND e.channel = outbox.channel AND e.seq < outbox.seq
+                  AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1) AS remote"
         ),
         [Param::Int(now.0), Param::Int(lease_until.0), Param::Text(serde_json::to_string(paused).unwrap_or_default())],
     );
@@ -146,6 +150,8 @@ pub struct Ended<'a> {
     pub at: UnixMs,
     /// When it is tried again, if it is.
     pub retry_at: UnixMs,
+    /// What is open at the peer now, if it says.
+    pub remote: Option<&'a str>,
 }
 
 /// Records the end of an attempt. Running it twice changes nothing more.
@@ -165,8 +171,8 @@ pub fn record(ended: &Ended<'_>) -> Vec<Statement> {
     let (row, health) = match ended.outcome {
         AttemptOutcome::Delivered => (
             Statement::new(
-                "UPDATE outbox SET state = 'delivered', closed_at = ?2, detail = ?3 WHERE id = ?1 AND state <> 'delivered'",
-                [id, at.clone(), detail.clone()],
+                "UPDATE outbox SET state = 'delivered', closed_at = ?2, detail = ?3, remote = ?4 WHERE id = ?1 AND state <> 'delivered'",
+                [id, at.clone(), detail.clone(), ended.remote.into()],
             ),
             Statement::new(
                 "INSERT INTO channels (id, delivered_at, detail) VALUES (?1, ?2, ?3)

@@ -6,9 +6,8 @@
 
 use serde::Serialize;
 
-use crate::channel::{EMAIL_RECIPIENTS, EMAIL_URL, SENTRY_DSN};
+use crate::channel::{SENTRY_DSN, needed};
 use crate::config::Config;
-use crate::config::alerting::Via;
 use crate::order;
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
 
@@ -222,15 +221,6 @@ fn outbox_reasons(seen: &Seen) -> Vec<Reason> {
         reason(Status::Degraded, "dead_messages", detail)
     });
     late.into_iter().chain(dead).collect()
-}
-
-/// The secrets a channel cannot do without.
-fn needed(via: &Via) -> Vec<&str> {
-    match via {
-        Via::Slack { secret } => vec![secret],
-        Via::Email { .. } => vec![EMAIL_URL, EMAIL_RECIPIENTS],
-        Via::Sentry {} => vec![SENTRY_DSN],
-    }
 }
 
 /// One warning a missing secret, in the order of the channels, with everything that is off without it.

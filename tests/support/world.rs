@@ -7,6 +7,9 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "every story uses its own part of the world")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a story that cannot go on fails")]
 
+#[path = "vendors.rs"]
+pub mod vendors;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
@@ -257,6 +260,7 @@ pub struct Peers {
     pub heard: RefCell<Vec<Heard>>,
     pub arrivals: RefCell<Vec<Arrival>>,
     idempotent: RefCell<BTreeSet<String>>,
+    pub memory: RefCell<vendors::Memory>,
     pub now: Cell<UnixMs>,
 }
 
@@ -285,14 +289,22 @@ impl Peers {
     }
 
     /// What a person who reads the message sees; the vendor refuses what its format does not allow.
-    fn take(&self, peer: &str, request: &HttpRequest) -> Result<(), HttpResponse> {
+    fn take(&self, peer: &str, request: &HttpRequest) -> Result<HttpResponse, HttpResponse> {
+        let done = answer(200, if peer.contains("slack") { "ok" } else { r#"{"id":"49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}"# });
+        if let Some(read) = vendors::read(peer, request, self.now.get(), &mut self.memory.borrow_mut()) {
+            let read = read?;
+            if read.dedup_key.is_none_or(|key| self.idempotent.borrow_mut().insert(key)) {
+                self.heard.borrow_mut().extend(read.heard);
+            }
+            return Ok(read.answer);
+        }
         if peer == SENTRY {
             let (event, heard) = sentry_reads(request).ok_or_else(|| answer(400, "bad envelope"))?;
             // Sentry drops a second event with the same id.
             if self.idempotent.borrow_mut().insert(event) {
                 self.heard.borrow_mut().push(Heard { at: self.now.get(), ..heard });
             }
-            return Ok(());
+            return Ok(done);
         }
         let body: serde_json::Value = serde_json::from_slice(&request.body).map_err(|_| answer(400, "invalid_payload"))?;
         let (message, alert, title) = if peer.contains("slack") {
@@ -302,10 +314,10 @@ impl Peers {
         };
         // Resend drops a second request with the same key; a Slack webhook posts it again.
         if !peer.contains("slack") && !self.idempotent.borrow_mut().insert(message.clone()) {
-            return Ok(());
+            return Ok(done);
         }
         self.heard.borrow_mut().push(Heard { peer: peer.to_owned(), message, alert, title, at: self.now.get() });
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -384,9 +396,8 @@ impl Http for Peers {
         let mood = scripted.or_else(|| self.usual.borrow().get(&peer).copied()).unwrap_or(Mood::Takes);
         let body = serde_json::from_slice(&request.body).unwrap_or_default();
         self.arrivals.borrow_mut().push(Arrival { peer: peer.clone(), at: self.now.get(), mood, body });
-        let done = if peer.contains("slack") { "ok" } else { r#"{"id":"49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}"# };
         let result = match mood {
-            Mood::Takes => Ok(self.take(&peer, &request).err().unwrap_or_else(|| answer(200, done))),
+            Mood::Takes => Ok(self.take(&peer, &request).unwrap_or_else(|refusal| refusal)),
             Mood::Busy(seconds) => {
                 let mut busy = answer(429, r#"{"retry_after":1,"ok":false,"error":"rate_limited"}"#);
                 busy.headers.push(("retry-after".to_owned(), seconds.to_string()));
@@ -396,10 +407,10 @@ impl Http for Peers {
             Mood::Gone => Ok(answer(404, "no_service")),
             Mood::Moves => Ok(answer(307, "")),
             Mood::TimesOut => Err(HttpError::Timeout { after_ms: timeout_ms }),
-            Mood::TakesThenTimesOut => self.take(&peer, &request).map_or_else(Ok, |()| Err(HttpError::Timeout { after_ms: timeout_ms })),
+            Mood::TakesThenTimesOut => self.take(&peer, &request).map_or_else(Ok, |_| Err(HttpError::Timeout { after_ms: timeout_ms })),
             Mood::TakesThenCloses => {
                 let closed = || HttpError::Network { message: "connection closed before the answer".to_owned() };
-                self.take(&peer, &request).map_or_else(Ok, |()| Err(closed()))
+                self.take(&peer, &request).map_or_else(Ok, |_| Err(closed()))
             }
             Mood::Unreachable => Err(HttpError::Network { message: "connection refused".to_owned() }),
         };
@@ -496,7 +507,7 @@ pub fn secret(name: &str) -> Option<String> {
         "EMAIL_WEBHOOK_TOKEN" => "re_key",
         "SENTRY_DSN" => "https://publickey@o1.ingest.sentry.io/42",
         "ALERT_EMAIL_RECIPIENTS" => "ops@example.com, owner@example.com",
-        _ => return None,
+        other => vendors::secrets().remove(other)?,
     };
     Some(text.to_owned())
 }

@@ -1,5 +1,7 @@
 //! Checks of channels, routes and rules: everything refers to something, and every alert reaches somebody.
 
+use std::collections::BTreeMap;
+
 use super::{Findings, condition, suggest};
 use crate::config::Config;
 use crate::config::alerting::{Alerting, Route, Rule, Via};
@@ -13,18 +15,16 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
         let at = |key: &str| format!("/alerting/channels/{index}/{key}");
         found.id(at("id"), &channel.id);
         match &channel.via {
-            Via::Slack { secret } => {
-                let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-                if secret.contains("://") {
-                    let fix = "write the NAME of the binding, such as `SLACK_WEBHOOK_URL`, and revoke this address: it is in a file now";
-                    found.add(at("via/slack/secret"), "an address stands here, and it is a secret", fix);
-                } else if secret.is_empty() || !secret.chars().all(fits) {
-                    found.add(
-                        at("via/slack/secret"),
-                        format!("`{secret}` is not a binding's name"),
-                        "use capitals, digits and `_`: `SLACK_WEBHOOK_URL`",
-                    );
-                }
+            Via::Slack { secret } => binding(secret, at("via/slack/secret"), "SLACK_WEBHOOK_URL", found),
+            Via::Pagerduty { secret, .. } => binding(secret, at("via/pagerduty/secret"), "PAGERDUTY_ROUTING_KEY", found),
+            Via::Statuspage { secret, page, components } => {
+                binding(secret, at("via/statuspage/secret"), "STATUSPAGE_API_KEY", found);
+                statuspage(page, components, &at("via/statuspage"), found);
+            }
+            Via::Cloudevents { secret } => binding(secret, at("via/cloudevents/secret"), "CLOUDEVENTS_URL", found),
+            Via::Webhook { secret, signing_secret } => {
+                binding(secret, at("via/webhook/secret"), "WEBHOOK_URL", found);
+                binding(signing_secret, at("via/webhook/signing_secret"), "WEBHOOK_SIGNING_SECRET", found);
             }
             Via::Email { from, .. } if !from.contains('@') => {
                 found.add(at("via/email/from"), format!("`{from}` is not a sender"), "write an address, or `Name <address>`");
@@ -52,6 +52,39 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
             let what = format!("this route is never reached: route {} takes all its alerts and does not `continue`", earlier + 1);
             found.add_drawn_from(drawn_from, format!("/alerting/routes/{index}"), what, "move it up, or set `continue: true` there");
         }
+    }
+}
+
+/// Ids become parts of addresses, and a component is found by a whole label.
+fn statuspage(page: &str, components: &BTreeMap<String, String>, at: &str, found: &mut Findings) {
+    let is_id = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+    if !is_id(page) {
+        found.add(
+            format!("{at}/page"),
+            format!("`{page}` is not a page's id"),
+            "copy it from the page's address: manage.statuspage.io/pages/ID",
+        );
+    }
+    for (label, id) in components {
+        // The whole map: a label may hold the `/` that separates places.
+        let at = format!("{at}/components");
+        if !is_id(id) {
+            found.add(at, format!("`{id}` is not a component's id"), "copy it from the component's settings, under `API info`");
+        } else if !label.contains('=') {
+            found.add(at, format!("`{label}` is not a label"), "write name and value: `team=ops`");
+        }
+    }
+}
+
+/// What stands at `at` must be the name of a binding, such as `example`, and not the secret itself.
+fn binding(name: &str, at: String, example: &str, found: &mut Findings) {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let kind = if name.contains("://") { Some("address") } else { name.starts_with("whsec_").then_some("key") };
+    if let Some(kind) = kind {
+        let fix = format!("write the NAME of the binding, such as `{example}`, and revoke this {kind}: it is in a file now");
+        found.add(at, format!("{} {kind} stands here, and it is a secret", if kind == "key" { "a" } else { "an" }), fix);
+    } else if name.is_empty() || !name.chars().all(fits) {
+        found.add(at, format!("`{name}` is not a binding's name"), format!("use capitals, digits and `_`: `{example}`"));
     }
 }
 

@@ -177,6 +177,36 @@ static CHANNEL: [Key; 3] = [
                 "An e-mail provider's HTTP API at EMAIL_WEBHOOK_URL.",
             ),
             Key::new("sentry", Shape::Map(&[]), "Sentry, at SENTRY_DSN."),
+            Key::new(
+                "webhook",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the endpoint's address."),
+                    Key::new("signing_secret", Shape::Text, "The binding that holds the signing key: whsec_ and base64."),
+                ]),
+                "Any endpoint that takes Alertmanager's webhook, signed as Standard Webhooks says.",
+            ),
+            Key::new(
+                "pagerduty",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the integration's routing key."),
+                    Key::optional("region", Shape::Choice(&["us", "eu"]), "Where the account lives; left out, us."),
+                ]),
+                "PagerDuty's Events API v2.",
+            ),
+            Key::new(
+                "statuspage",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the API key."),
+                    Key::new("page", Shape::Text, "The page's id."),
+                    Key::optional("components", Shape::Labels, "Labels as `name=value`, each with the id of its component."),
+                ]),
+                "Atlassian Statuspage: names and summaries of rules become public there.",
+            ),
+            Key::new(
+                "cloudevents",
+                Shape::Map(&[Key::new("secret", Shape::Text, "The binding that holds the consumer's address.")]),
+                "A consumer of CloudEvents 1.0 in structured mode.",
+            ),
         ]),
         "How messages get there.",
     ),

@@ -31,6 +31,16 @@ fn every_shipped_file_is_valid_in_every_environment() {
 }
 
 #[test]
+fn every_channel_the_readme_shows_reads() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let shown: Vec<&str> = readme.lines().filter(|line| line.starts_with("- { id: ")).collect();
+    assert_eq!(shown.len(), 4);
+    let channels = format!("    via: {{ sentry: {{}} }}\n  {}\n", shown.join("\n  "));
+    let found = mistakes(&[("alerting", "    via: { sentry: {} }\n", &channels)]);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     let found = mistakes(&[
         ("alerting", "severity: critical\n    when:\n      ratio:", "severity: crticial\n    when:\n      ratio:"),
@@ -117,6 +127,41 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "secret: https://hooks.slack.com/services/T/B/x",
         "an address stands here, and it is a secret",
         "write the NAME",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { webhook: { secret: WEBHOOK_URL, signing_secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw } }",
+        "a key stands here, and it is a secret",
+        "revoke this key",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { webhook: { secret: webhook-url, signing_secret: WEBHOOK_SIGNING_SECRET } }",
+        "`webhook-url` is not a binding's name",
+        "`WEBHOOK_URL`",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { statuspage: { secret: STATUSPAGE_API_KEY, page: status.example.com } }",
+        "`status.example.com` is not a page's id",
+        "manage.statuspage.io/pages/ID",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { statuspage: { secret: STATUSPAGE_API_KEY, page: kctbh9vrtdwd, components: { ops: b13yz5g2cw10 } } }",
+        "`ops` is not a label",
+        "`team=ops`",
+    ),
+    (
+        RULES,
+        "via: { sentry: {} }",
+        "via: { statuspage: { secret: STATUSPAGE_API_KEY, page: kctbh9vrtdwd, components: { route=/api/bookings: Bookings page } } }",
+        "`Bookings page` is not a component's id",
+        "`API info`",
     ),
     (
         RULES,

@@ -1,0 +1,137 @@
+//! Atlassian Statuspage: firing opens an incident, the end resolves it; both set the components that the alert's labels name.
+//!
+//! What is written here is public: the rule's name and summary, how long it lasted, and nothing of values, labels or links. A test only
+//! asks for the page, which shows that key and page fit, and publishes nothing.
+//!
+//! Statuspage names the incident, so its id is read from the answer and kept with the message ([`incident`]); an alert that fires
+//! while its incident is still open adds to it. It has no idempotency key: when it creates an incident and the answer
+//! is lost, the retry creates a second one, which a person closes.
+//!
+//! Limits (Statuspage's API documentation): name 255 characters, body 25,000; one request a second for each key over a rolling minute,
+//! answered by 420 or 429 beyond.
+
+use std::collections::BTreeMap;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+
+use super::{RenderError, Secret, cut, post};
+use crate::alert::notification::{Notification, NotifyReason};
+use crate::config::alerting::Severity;
+use crate::ports::{HttpRequest, HttpResponse};
+
+const PAGES: &str = "https://api.statuspage.io/v1/pages";
+/// Longest name of an incident.
+const MAX_NAME_CHARS: usize = 255;
+/// Longest update.
+const MAX_BODY_CHARS: usize = 25_000;
+/// The status of too many requests that Statuspage has beside 429.
+pub(super) const ENHANCE_YOUR_CALM: u16 = 420;
+
+/// A page and its parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    /// The page's id.
+    pub id: &'a str,
+    /// Which label (`team=ops`) is about which component.
+    pub components: &'a BTreeMap<String, String>,
+}
+
+/// The request that tells `page` of `notification` with the API key `key`; `open` is the alert's incident, if one is open there.
+///
+/// # Errors
+///
+/// The key cannot be one (its text is not repeated), the request cannot be written, or there is nothing to end.
+pub fn render(notification: &Notification, page: Page<'_>, key: &Secret, open: Option<&str>) -> Result<HttpRequest, RenderError> {
+    let token = key.text.trim();
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(key.bad_key());
+    }
+    let incidents = format!("{PAGES}/{}/incidents", page.id);
+    let body = json!({ "incident": incident_body(notification, page.components) });
+    let mut request = match (notification.reason, open) {
+        (NotifyReason::Test, _) => {
+            let (method, url) = ("GET".to_owned(), format!("{PAGES}/{}", page.id));
+            HttpRequest { method, url, headers: Vec::new(), body: Vec::new() }
+        }
+        (NotifyReason::First, None) => post(&incidents, "application/json", &body)?,
+        (NotifyReason::First | NotifyReason::Resolved | NotifyReason::RuleRemoved, Some(open)) => {
+            HttpRequest { method: "PATCH".to_owned(), ..post(&format!("{incidents}/{open}"), "application/json", &body)? }
+        }
+        (NotifyReason::Resolved | NotifyReason::RuleRemoved, None) => return Err(RenderError::NothingToEnd),
+    };
+    request.headers.push(("authorization".to_owned(), format!("OAuth {token}")));
+    Ok(request)
+}
+
+fn incident_body(notification: &Notification, components: &BTreeMap<String, String>) -> Value {
+    let over = notification.reason.is_end();
+    let (impact, component) = match notification.severity {
+        Severity::Critical => ("critical", Some("major_outage")),
+        Severity::Warning => ("minor", Some("degraded_performance")),
+        Severity::Info => ("none", None),
+    };
+    let component = component.map(|status| if over { "operational" } else { status });
+    let labels: Vec<String> = notification.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let named = components.iter().filter(|(label, _)| labels.contains(label));
+    let statuses: Map<String, Value> = named.filter_map(|(_, id)| Some((id.clone(), component?.into()))).collect();
+    let text = match notification.reason {
+        NotifyReason::Resolved => format!("Resolved after {}.", notification.lasted()),
+        NotifyReason::RuleRemoved => format!("No longer watched, after {}.", notification.lasted()),
+        NotifyReason::First | NotifyReason::Test => notification.summary.clone(),
+    };
+    let mut incident = json!({
+        "name": cut(&notification.name, MAX_NAME_CHARS),
+        "status": if over { "resolved" } else { "investigating" },
+        "impact_override": impact,
+        "body": cut(&text, MAX_BODY_CHARS),
+    });
+    if let (Some(incident), false) = (incident.as_object_mut(), statuses.is_empty()) {
+        incident.insert("component_ids".to_owned(), statuses.keys().cloned().collect());
+        incident.insert("components".to_owned(), statuses.into());
+    }
+    incident
+}
+
+/// What is open at the page after `response` took on a message sent for `reason`: the incident's id, or an empty text once nothing is.
+/// `None` when the answer does not say.
+pub fn incident(reason: NotifyReason, response: &HttpResponse) -> Option<String> {
+    match (reason, response.status) {
+        (NotifyReason::Resolved | NotifyReason::RuleRemoved, 200..=299) => Some(String::new()),
+        (NotifyReason::First, 200..=299) => id(&response.body),
+        (NotifyReason::First | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Test, _) => None,
+    }
+}
+
+/// The `id` of an object that may be cut off behind it: only the head of an answer is kept. It becomes part of a URL.
+fn id(body: &[u8]) -> Option<String> {
+    let mut id = None;
+    // Cut off, the object is an error, and what was read before it stands.
+    let _ = serde_json::Deserializer::from_slice(body).deserialize_map(IdOf(&mut id));
+    id.filter(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+struct IdOf<'a>(&'a mut Option<String>);
+
+impl<'de> Visitor<'de> for IdOf<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an incident")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "id" {
+                *self.0 = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
