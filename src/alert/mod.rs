@@ -7,6 +7,7 @@
 pub mod dispatch;
 pub mod evaluate;
 pub mod incident;
+pub mod matcher;
 pub mod notification;
 pub mod observe;
 pub mod quantity;
