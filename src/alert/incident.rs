@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::{NoDataWhy, Verdict};
 use super::notification::NotifyReason;
 use super::quantity::Measured;
+use super::suppress::Suppression;
 use crate::config::alerting::{NoData, OnError, Rule, Severity};
 use crate::ids;
 use crate::time::UnixMs;
@@ -123,6 +124,9 @@ pub struct AlertState {
     pub detail: Option<String>,
     /// The channels that were told it fires, and so are told when it ends.
     pub told: Vec<String>,
+    /// Why people were not told that it fires, while that is owed to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Suppression>,
 }
 
 /// A verdict after the rule's policy: what the state machine acts on.
@@ -293,6 +297,7 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         peak: measured.map(|measured| measured.value),
         detail,
         told: Vec::new(),
+        withheld: None,
     };
     if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
 }
@@ -306,7 +311,7 @@ fn end(state: AlertState, reason: NotifyReason, now: UnixMs) -> Step {
     Step { transition: Transition::Resolved(reason), next: Some(next) }
 }
 
-fn touched(state: &AlertState, now: UnixMs) -> AlertState {
+pub(super) fn touched(state: &AlertState, now: UnixMs) -> AlertState {
     AlertState { version: state.version + 1, at: now, ..state.clone() }
 }
 

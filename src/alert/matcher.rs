@@ -203,6 +203,21 @@ impl Matcher {
         &self.name
     }
 
+    /// How it compares.
+    pub fn operator(&self) -> Operator {
+        self.operator
+    }
+
+    /// The value, as written.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// The value, if it stands for itself alone.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.operator.is_regex() && !self.value.contains('*')).then_some(self.value.as_str())
+    }
+
     /// Whether an alert with `labels` is meant.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.takes(labels.get(&self.name).map_or("", String::as_str))
