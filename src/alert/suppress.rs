@@ -15,9 +15,10 @@
 //!
 //! A silence is looked at before maintenance, and that before inhibition: what a person asked for is named first.
 //! Inhibition is Alertmanager's: an alert does not inhibit itself, nor do two that match both sides inhibit each other, and
-//! a source inhibits also while it is itself silenced.
+//! a source inhibits also while it is itself silenced. Beyond it, a circle of explanations explains nothing: a source counts
+//! only if it, or what explains it in the end, is explained by nothing. So of alerts that fire, inhibition leaves one to be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +113,7 @@ impl<'a> Suppressors<'a> {
     pub fn at(now: UnixMs, silences: &'a [Silence], alerting: &'a Alerting, firing: &[&Subject]) -> Self {
         let open = alerting.maintenance.iter().filter(|window| maintenance::is_open(window, now));
         let windows = open.filter_map(|window| Some((window.id.as_str(), read(&window.matchers)?))).collect();
-        let inhibitions = alerting
+        let mut inhibitions: Vec<Inhibitor<'_>> = alerting
             .inhibitions
             .iter()
             .filter_map(|inhibition| {
@@ -128,6 +129,10 @@ impl<'a> Suppressors<'a> {
                 Some(Inhibitor { id: &inhibition.id, source, target, equal: &inhibition.equal, firing: found })
             })
             .collect();
+        let grounded = grounded(&inhibitions, firing);
+        for inhibition in &mut inhibitions {
+            inhibition.firing.retain(|source| grounded.contains(source.alert.as_str()));
+        }
         Self { silences, windows, inhibitions }
     }
 
@@ -143,7 +148,7 @@ impl<'a> Suppressors<'a> {
         let silences = self.silences.iter().filter(|silence| silence.holds_at(now) && all_match(&silence.matchers, &labels));
         let windows = self.windows.iter().filter(|(_, matchers)| all_match(matchers, &labels));
         let inhibitions = self.inhibitions.iter().filter_map(|inhibition| {
-            let source = inhibition.source_of(&subject.id, &labels)?;
+            let source = inhibition.sources_of(&subject.id, &labels).next()?;
             Some(because(SuppressedBy::Inhibition, inhibition.id, Some(source.to_owned())))
         });
         silences
@@ -155,15 +160,35 @@ impl<'a> Suppressors<'a> {
 }
 
 impl Inhibitor<'_> {
-    /// The alert that explains `alert`, if one does.
-    fn source_of(&self, alert: &str, labels: &BTreeMap<String, String>) -> Option<&str> {
-        if !all_match(&self.target, labels) {
-            return None;
-        }
-        let is_source_too = all_match(&self.source, labels);
+    /// The alerts that explain `alert`.
+    fn sources_of<'s>(&'s self, alert: &'s str, labels: &'s BTreeMap<String, String>) -> impl Iterator<Item = &'s str> {
+        let is_target = all_match(&self.target, labels);
+        let is_source_too = is_target && all_match(&self.source, labels);
         let same = |source: &Source| self.equal.iter().all(|name| value(&source.labels, name) == value(labels, name));
-        let explains = |source: &&Source| source.alert != alert && !(is_source_too && source.is_target_too) && same(source);
-        self.firing.iter().find(explains).map(|source| source.alert.as_str())
+        let explains =
+            move |source: &&Source| is_target && source.alert != alert && !(is_source_too && source.is_target_too) && same(source);
+        self.firing.iter().filter(explains).map(|source| source.alert.as_str())
+    }
+}
+
+/// Of the alerts that fire, those explained by nothing, those they explain, and so on: all but what hangs in a circle.
+fn grounded<'f>(inhibitions: &[Inhibitor<'_>], firing: &[&'f Subject]) -> BTreeSet<&'f str> {
+    let explained_by = |subject: &&'f Subject| {
+        let labels = labels(subject);
+        let sources = |inhibition: &Inhibitor<'_>| inhibition.sources_of(&subject.id, &labels).map(str::to_owned).collect::<Vec<_>>();
+        (subject.id.as_str(), inhibitions.iter().flat_map(sources).collect::<Vec<String>>())
+    };
+    let mut open: Vec<(&str, Vec<String>)> = firing.iter().map(explained_by).collect();
+    let mut grounded = BTreeSet::new();
+    loop {
+        let known = grounded.len();
+        open.retain(|(alert, sources)| {
+            let is = sources.is_empty() || sources.iter().any(|source| grounded.contains(source.as_str()));
+            !(is && grounded.insert(*alert))
+        });
+        if grounded.len() == known {
+            return grounded;
+        }
     }
 }
 

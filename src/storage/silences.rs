@@ -179,3 +179,66 @@ pub fn expire(before: UnixMs, rows: u32) -> [Statement; 2] {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Db;
+    use crate::storage::sqlite::{Sqlite, now_or_never};
+
+    fn silence(id: &str, matchers: &str, starts_at: i64, ends_at: i64) -> Silence {
+        Silence {
+            id: id.into(),
+            matchers: Matcher::parse_all(matchers).unwrap(),
+            reason: "r".into(),
+            author: "ann".into(),
+            created_by: "tok_1".into(),
+            created_at: UnixMs(0),
+            starts_at: UnixMs(starts_at),
+            ends_at: UnixMs(ends_at),
+            updated_at: UnixMs(0),
+            withheld: 0,
+        }
+    }
+
+    fn run(db: &Sqlite, statement: Statement) -> Vec<Silence> {
+        silences(now_or_never(db.batch(vec![statement])).unwrap().remove(0)).unwrap()
+    }
+
+    #[test]
+    fn silences_read_back_and_what_does_not_read_keeps_nothing_quiet() {
+        let db = Sqlite::new();
+        let good = silence("sil_1", "rule=a,team!=b", 10, 20);
+        for silence in [&good, &silence("sil_2", "", 10, 20), &silence("sil_3", "rule=a", 20, 30)] {
+            run(&db, insert(silence));
+        }
+        assert_eq!(run(&db, by_id("sil_1")), std::slice::from_ref(&good));
+        let held = |at| run(&db, in_force(UnixMs(at))).iter().map(|silence| silence.id.clone()).collect::<Vec<_>>();
+        assert_eq!((held(9), held(10), held(19)), (vec![], vec!["sil_1".to_owned()], vec!["sil_1".to_owned()]));
+        assert_eq!(held(20), ["sil_3"]);
+    }
+
+    #[test]
+    fn one_that_is_ended_before_it_begins_never_held() {
+        let db = Sqlite::new();
+        run(&db, insert(&silence("sil_1", "rule=a", 100, 200)));
+        run(&db, end("sil_1", UnixMs(50)));
+        run(&db, end("sil_1", UnixMs(70)));
+        let ended = run(&db, by_id("sil_1")).remove(0);
+        assert_eq!((ended.starts_at, ended.ends_at), (UnixMs(50), UnixMs(50)));
+        assert!(!ended.holds_at(UnixMs(50)));
+    }
+
+    #[test]
+    fn old_ones_are_dropped_a_piece_at_a_time() {
+        let db = Sqlite::new();
+        for n in 0..3 {
+            run(&db, insert(&silence(&format!("sil_{n}"), "rule=a", 0, 10 + n)));
+        }
+        let left = || run(&db, list(UnixMs(0))).len();
+        now_or_never(db.batch(expire(UnixMs(12), 1).to_vec())).unwrap();
+        assert_eq!(left(), 2);
+        now_or_never(db.batch(expire(UnixMs(12), 10).to_vec())).unwrap();
+        assert_eq!(left(), 1);
+    }
+}
