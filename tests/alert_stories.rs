@@ -571,6 +571,23 @@ fn people_hear_of_the_cause_and_of_its_consequence_only_if_that_stays() {
 }
 
 #[test]
+fn a_long_silence_is_called_to_mind_before_it_ends_if_its_alert_still_fires() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.silence("rule=s-one", at_s(0), at_s(3_600));
+    world.silence("rule=s-two", at_s(0), at_s(3_600));
+    for minute in 0..62 {
+        world.live.slices.clear();
+        world.set("s-one", 1.0, at_s(minute * 60 - 5));
+        world.set("s-two", 0.0, at_s(minute * 60 - 5));
+        world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+    }
+    let titles = world.http.titles(EMAIL);
+    let told = |what: &str| titles.iter().filter(|title| title.contains(what)).count();
+    assert_eq!((told("FIRING info · A silence ends soon"), told("FIRING critical · Switch s-one"), titles.len()), (1, 1, 3), "{titles:?}");
+    assert_eq!(world.http.arrivals_at(EMAIL)[0], at_s(2_700));
+}
+
+#[test]
 fn what_a_tick_reports_is_one_plain_record() {
     let mut world = World::with_rules(vec![switch("s-one")]);
     world.set("s-one", 1.0, at_s(-5));

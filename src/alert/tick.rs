@@ -230,6 +230,7 @@ fn signals(now: UnixMs, config: &Config, memory: &Memory, verdicts: &[(&Rule, Ve
     }
     signals.push(watch::blindness(verdicts));
     signals.push(watch::configuration(seen.config_problem));
+    signals.push(watch::silences_ending(&memory.silences, &memory.states, now));
     signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
     let known: BTreeSet<String> = signals.iter().map(|(subject, _)| subject.id.clone()).collect();
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
