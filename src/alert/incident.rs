@@ -12,6 +12,7 @@ use super::evaluate::{NoDataWhy, Verdict};
 use super::notification::NotifyReason;
 use super::observe::Labels;
 use super::quantity::Measured;
+use super::suppress::Suppression;
 use crate::config::alerting::{NoData, OnError, Rule, Severity};
 use crate::ids;
 use crate::order;
@@ -142,6 +143,9 @@ pub struct AlertState {
     pub detail: Option<String>,
     /// The channels that were told it fires, and so are told when it ends.
     pub told: Vec<String>,
+    /// Why people were not told that it fires, while that is owed to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Suppression>,
 }
 
 /// A verdict after the rule's policy: what the state machine acts on.
@@ -320,6 +324,7 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         peak: measured.map(|measured| measured.value),
         detail,
         told: Vec::new(),
+        withheld: None,
     };
     if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
 }
@@ -333,7 +338,7 @@ fn end(state: AlertState, reason: NotifyReason, now: UnixMs) -> Step {
     Step { transition: Transition::Resolved(reason), next: Some(next) }
 }
 
-fn touched(state: &AlertState, now: UnixMs) -> AlertState {
+pub(super) fn touched(state: &AlertState, now: UnixMs) -> AlertState {
     AlertState { version: state.version + 1, at: now, ..state.clone() }
 }
 

@@ -57,7 +57,8 @@ async fn read_delivery(db: &D1, id: &str) -> Result<Option<DeliveryView>, Proble
     Ok(found.map_err(|error| unavailable(&error))?.map(|(message, attempts)| delivery_view(message, attempts)))
 }
 
-fn addresses(env: &Env, config: &Config) -> Addresses {
+/// Where each channel leads.
+pub(super) fn addresses(env: &Env, config: &Config) -> Addresses {
     Addresses::resolve(&config.alerting, |name| bindings::text(env, name))
 }
 

@@ -20,8 +20,8 @@ use crate::telemetry::cell::Cell;
 use crate::telemetry::series::SeriesKey;
 use crate::telemetry::window::{Detail, LIVE_MS, LiveAnswer, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
-use crate::web::auth;
-use crate::web::endpoint::{self, Endpoint};
+use crate::web::auth::{self, Principal};
+use crate::web::endpoint::{self, Alertmanager, Endpoint};
 use crate::web::health::{self, Intake, Messages, Seen, Ticks};
 use crate::web::problem::{self, Problem};
 use crate::web::realtime::{self, Surroundings};
@@ -69,10 +69,11 @@ pub(super) async fn answer(
         Ok(reply) => reply,
         Err(problem) => {
             let challenge = auth::www_authenticate(&problem).map(|challenge| ("www-authenticate", challenge));
-            let reply = Reply {
-                status: problem.status,
-                content_type: problem::CONTENT_TYPE,
-                body: problem.for_request(facts.request_id).to_json(),
+            let (status, problem) = (problem.status, problem.for_request(facts.request_id));
+            let reply = if facts.path.starts_with("/api/v2/") {
+                Reply { status, content_type: "application/json", body: web::alertmanager::error_text(&problem) }
+            } else {
+                Reply { status, content_type: problem::CONTENT_TYPE, body: problem.to_json() }
             };
             return respond(&reply, facts, challenge);
         }
@@ -142,7 +143,30 @@ impl Call<'_> {
                 Ok(Reply::json(201, &web::tokens::create(&self.db()?, &body, &principal, random, self.now).await?))
             }
             Endpoint::RevokeToken(id) => Ok(Reply::json(200, &web::tokens::revoke(&self.db()?, &id, self.now).await?)),
+            Endpoint::ListSilences => Ok(Reply::json(200, &web::silences::list(&self.db()?, self.now).await?)),
+            Endpoint::CreateSilence => {
+                let body = self.body().await?;
+                Ok(Reply::json(201, &web::silences::create(&self.db()?, &body, &principal, self.now).await?))
+            }
+            Endpoint::EndSilence(id) => Ok(Reply::json(200, &web::silences::end(&self.db()?, &id, self.now).await?)),
+            Endpoint::Alertmanager(asked) => self.alertmanager(asked, &principal).await,
         }
+    }
+
+    async fn alertmanager(&self, asked: Alertmanager, principal: &Principal) -> Result<Reply, Problem> {
+        use web::alertmanager as api;
+        let (db, now) = (self.db()?, self.now);
+        Ok(match asked {
+            Alertmanager::Alerts => {
+                let addresses = alerts::addresses(self.env, &self.config);
+                Reply::json(200, &api::list_alerts(&db, self.query, (&self.config, &addresses), now).await?)
+            }
+            Alertmanager::Silences => Reply::json(200, &api::list_silences(&db, self.query, now).await?),
+            Alertmanager::CreateSilence => Reply::json(200, &api::create_silence(&db, &self.body().await?, principal, now).await?),
+            Alertmanager::Silence(id) => Reply::json(200, &api::silence(&db, &id, now).await?),
+            Alertmanager::EndSilence(id) => Reply::json(200, &api::end_silence(&db, &id, now).await?),
+            Alertmanager::Status => Reply::json(200, &api::status(&self.config, now)),
+        })
     }
 
     fn db(&self) -> Result<D1, Problem> {

@@ -1,4 +1,4 @@
-//! Rules, channels and routes.
+//! Rules, channels, routes, inhibitions and maintenance windows.
 //!
 //! Durations are written `30s`, `5m`, `1h`, `7d` in the file and are milliseconds here.
 
@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::business::minute_of_day;
+
 /// The alerting configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alerting {
     /// Where notifications can go.
@@ -16,6 +18,97 @@ pub struct Alerting {
     pub routes: Vec<Route>,
     /// What is watched.
     pub rules: Vec<Rule>,
+    /// Which alerts explain which others, so that people hear of the cause alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inhibitions: Vec<Inhibition>,
+    /// When which alerts are expected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
+}
+
+/// While an alert that matches `source` fires, alerts that match `target` are kept quiet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inhibition {
+    /// Stable and unique.
+    pub id: String,
+    /// Matchers of the cause.
+    pub source: Vec<String>,
+    /// Matchers of what it explains.
+    pub target: Vec<String>,
+    /// Labels that both must have with the same value; one that neither has is the same.
+    #[serde(default)]
+    pub equal: Vec<String>,
+}
+
+/// A recurring window in which alerts are expected and nobody is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// Stable and unique.
+    pub id: String,
+    /// Matchers of what is expected; none means every alert.
+    pub matchers: Vec<String>,
+    /// The days it begins on, in its zone.
+    pub days: Vec<Weekday>,
+    /// From when to when, in its zone.
+    pub hours: Span,
+    /// IANA zone.
+    pub zone: String,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub author: String,
+    /// The last day it begins on, `YYYY-MM-DD`.
+    pub expires: String,
+}
+
+impl Maintenance {
+    /// Year, month and day of `expires`; `None` unless it is a date.
+    pub fn last_day(&self) -> Option<(i32, u32, u32)> {
+        let mut parts = self.expires.split('-');
+        let mut number = |digits: usize| parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()));
+        let (year, month, day) = (number(4)?.parse().ok()?, number(2)?.parse().ok()?, number(2)?.parse().ok()?);
+        (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day)).then_some((year, month, day))
+    }
+}
+
+/// Part of a day, over midnight if it ends before it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Beginning, `HH:MM`.
+    pub from: String,
+    /// End, `HH:MM`, not included; may be `24:00`.
+    pub to: String,
+}
+
+impl Span {
+    /// Both as minutes since local midnight; `None` unless both are `HH:MM` and different.
+    pub fn minutes(&self) -> Option<(u32, u32)> {
+        let (from, to) = (minute_of_day(&self.from)?, minute_of_day(&self.to)?);
+        (from != to && from < 24 * 60).then_some((from, to))
+    }
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
 }
 
 /// A destination.

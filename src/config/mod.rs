@@ -1,7 +1,7 @@
 //! The configuration: what is watched, the thresholds, who is told. Data in `monitoring/`, types here.
 //!
 //! Three readers share this module: `build.rs` (a bad file is a compile error), the command line (`validate`, `apply`)
-//! and the Worker. It therefore names nothing of the crate but `ids` and the catalogue `telemetry::series::name`. Files are
+//! and the Worker. It therefore names nothing of the crate but `ids`, `alert::matcher` and the catalogue `telemetry::series::name`. Files are
 //! YAML or JSON for people and are read natively by `read`, which reports every mistake with file, line and column; the
 //! Worker only ever sees one compact JSON text of [`Config`], embedded at build time or stored as a version in D1.
 //!

@@ -12,6 +12,7 @@ pub mod config;
 pub mod outbox;
 pub mod rollup;
 pub mod series;
+pub mod silences;
 #[cfg(test)]
 pub(crate) mod sqlite;
 pub mod tokens;

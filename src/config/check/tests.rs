@@ -63,6 +63,9 @@ fn any_config() -> impl Strategy<Value = Config> {
         for (index, limit) in config.security.limits.iter_mut().enumerate() {
             (limit.id, limit.path) = (format!("limit-{index}"), format!("/api/{index}"));
         }
+        for inhibition in &mut config.alerting.inhibitions {
+            (inhibition.source, inhibition.target) = (vec!["rule=rule-*".into()], vec!["severity!=critical".into()]);
+        }
         let template = config.alerting.rules[0].clone();
         config.alerting.rules = rules
             .into_iter()
