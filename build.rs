@@ -17,6 +17,9 @@ mod ids;
 #[path = "src/order.rs"]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "linted in the library")]
 mod order;
+#[path = "src/record.rs"]
+#[allow(dead_code, unreachable_pub, unfulfilled_lint_expectations, clippy::all, clippy::pedantic, reason = "linted in the library")]
+mod record;
 #[path = "src/alert"]
 mod alert {
     #[allow(dead_code, unreachable_pub, unfulfilled_lint_expectations, clippy::all, clippy::pedantic, reason = "linted in the library")]

@@ -176,7 +176,7 @@ pub enum Refusal {
 
 /// The configuration the build embeds for `environment`.
 pub fn embedded(environment: Environment) -> Result<Config, ConfigError> {
-    Config::from_json(embedded::config_json(environment))
+    Config::from_text(embedded::config_json(environment))
 }
 
 /// What is in force once `wanted` is the active version and `found` its row: that version, or the last good one and why.
@@ -193,7 +193,7 @@ fn read(version: i64, environment: Environment, found: Result<Option<Version>, D
         return embedded(environment).map_err(|error| Refusal::Broken { version, error });
     }
     let row = found.map_err(|error| Refusal::Unread { version, error })?.ok_or(Refusal::Missing { version })?;
-    let config = Config::from_json(&row.json).map_err(|error| Refusal::Broken { version, error })?;
+    let config = Config::from_text(&row.json).map_err(|error| Refusal::Broken { version, error })?;
     let theirs = config.site.environment;
     if theirs == environment { Ok(config) } else { Err(Refusal::OtherEnvironment { version, theirs, ours: environment }) }
 }
@@ -214,8 +214,8 @@ mod tests {
             (Err(DbError::Lost { message: "gone".into() }), "version 3 could not be read: the database did not answer: gone"),
             (Ok(None), "version 3 does not exist"),
             (Ok(Some(stored(3, embedded(Environment::Staging).unwrap().to_json()))), "version 3 is for staging, this is dev"),
-            (Ok(Some(stored(3, "{}".into()))), "version 3: the configuration does not read, at line 1 column 2: missing field `site`"),
-            (Ok(Some(stored(3, old))), "unknown field `max_paths`"),
+            (Ok(Some(stored(3, "{}".into()))), "version 3: the configuration does not read: /: the key `site` is missing"),
+            (Ok(Some(stored(3, old))), "/infrastructure: unknown key `max_paths`"),
         ] {
             let now = follow(good.clone(), 3, Environment::Dev, found);
             assert_eq!((now.version, &now.config), (2, &good.config));

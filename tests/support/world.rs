@@ -27,6 +27,7 @@ use parapet::config::alerting::{
 use parapet::outbox::deliver::{Courier, Round};
 use parapet::outbox::message::MessageState;
 use parapet::ports::{Db, DbError, Http, HttpError, HttpRequest, HttpResponse};
+use parapet::record;
 use parapet::storage::outbox::{AttemptRow, MessageRow, delivery, found_delivery};
 use parapet::storage::series::Slice;
 use parapet::storage::silences::{self, Silence};
@@ -495,7 +496,7 @@ pub fn sentry_channel(id: &str) -> Channel {
 /// Everything to Slack and e-mail.
 pub fn config(rules: Vec<Rule>) -> Config {
     let everything = Route { matchers: BTreeMap::new(), channels: vec!["slack".to_owned(), "email".to_owned()], r#continue: false };
-    let mut config: Config = serde_json::from_str(include_str!("minimal-config.json")).unwrap();
+    let mut config: Config = record::read(include_bytes!("minimal-config.json")).unwrap();
     let channels = vec![slack_channel("slack"), email_channel("email")];
     config.alerting = Alerting { channels, routes: vec![everything], rules, ..Alerting::default() };
     config

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::alerting::Severity;
+use crate::record::FromJson;
 
 /// Monday 2026-03-02, 12:00 UTC.
 const NOON: UnixMs = UnixMs(1_772_452_800_000);
@@ -40,8 +41,7 @@ fn silence(id: &str, matchers: &str, from_s: i64, to_s: i64) -> Silence {
 }
 
 fn alerting(inhibitions: &serde_json::Value, maintenance: &serde_json::Value) -> Alerting {
-    serde_json::from_value(json!({"channels": [], "routes": [], "rules": [], "inhibitions": inhibitions, "maintenance": maintenance}))
-        .unwrap()
+    FromJson::from_json(json!({"channels": [], "routes": [], "rules": [], "inhibitions": inhibitions, "maintenance": maintenance})).unwrap()
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::shape::{Need, Shape};
 use super::*;
+use crate::record::FromJson;
 
 /// The shipped files, with replacements: (file, text there, text instead). A replacement that changes nothing is a defect.
 fn shipped(edits: &[(&str, &str, &str)]) -> Vec<Source> {
@@ -363,7 +364,7 @@ fn whatever_the_shapes_allow_the_types_read() {
             }
             let mut config = plain.clone();
             config[file.section] = example;
-            let read = serde_json::from_value::<Config>(config.clone());
+            let read = <Config as FromJson>::from_json(config.clone());
             assert!(read.is_ok(), "{}: {}: {:#}", file.name, read.unwrap_err(), config[file.section]);
             assert_eq!(serde_json::to_value(read.unwrap()).unwrap().as_object().unwrap().len(), 6);
             tried += 1;

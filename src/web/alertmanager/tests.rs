@@ -15,7 +15,7 @@ fn ann() -> Principal {
 }
 
 fn config() -> Config {
-    Config::from_json(embedded::config_json(Environment::Production)).unwrap()
+    Config::from_text(embedded::config_json(Environment::Production)).unwrap()
 }
 
 /// A database in which these rules of the shipped configuration fire.
