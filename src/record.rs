@@ -94,13 +94,24 @@ pub trait FromJson: Sized {
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// The object `value`, whatever its keys.
+    pub fn any(value: Value) -> Read<Self> {
+        let Value::Object(map) = value else { return Err(Why::Expected("an object").into()) };
+        Ok(Self(map))
+    }
+
     /// The object `value`, whose keys are among `known`.
     pub fn of(value: Value, known: &'static [&'static str]) -> Read<Self> {
-        let Value::Object(map) = value else { return Err(Why::Expected("an object").into()) };
-        match map.keys().find(|key| !known.contains(&key.as_str())) {
-            None => Ok(Self(map)),
+        let fields = Self::any(value)?;
+        match fields.0.keys().find(|key| !known.contains(&key.as_str())) {
+            None => Ok(fields),
             Some(key) => Err(Why::UnknownKey { key: key.clone() }.into()),
         }
+    }
+
+    /// The keys that were not taken, as an object.
+    pub fn rest(self) -> Value {
+        Value::Object(self.0)
     }
 
     /// The value of `key`. One function for each type, not one for each field: it must not be inlined.
@@ -168,9 +179,27 @@ impl FromJson for i64 {
     }
 }
 
+impl FromJson for u64 {
+    fn from_json(value: Value) -> Read<Self> {
+        value.as_u64().ok_or_else(|| Why::Expected("a whole number from 0").into())
+    }
+}
+
 impl FromJson for u32 {
     fn from_json(value: Value) -> Read<Self> {
-        value.as_u64().and_then(|number| number.try_into().ok()).ok_or_else(|| Why::Expected("a whole number from 0").into())
+        u64::from_json(value)?.try_into().map_err(|_| Why::Expected("a whole number of at most 32 bits").into())
+    }
+}
+
+impl FromJson for u16 {
+    fn from_json(value: Value) -> Read<Self> {
+        u64::from_json(value)?.try_into().map_err(|_| Why::Expected("a whole number of at most 16 bits").into())
+    }
+}
+
+impl FromJson for Value {
+    fn from_json(value: Value) -> Read<Self> {
+        Ok(value)
     }
 }
 
@@ -208,7 +237,17 @@ impl<T: FromJson> FromJson for BTreeMap<String, T> {
 }
 
 /// How a struct is read: every field, in a list that the compiler completes; `= default` where the key may be absent.
+///
+/// A list that ends with `..` passes over other keys: a stored format, which a newer version may have written.
 macro_rules! record {
+    ($name:ident { $($field:ident $(as $key:literal)? $(= $default:expr)?,)* .. }) => {
+        impl $crate::record::FromJson for $name {
+            fn from_json(value: serde_json::Value) -> $crate::record::Read<Self> {
+                let mut fields = $crate::record::Fields::any(value)?;
+                Ok(Self { $($field: $crate::record::field!(fields, $field $(as $key)? $(= $default)?)),* })
+            }
+        }
+    };
     ($name:ident { $($field:ident $(as $key:literal)? $(= $default:expr)?),* $(,)? }) => {
         impl $crate::record::FromJson for $name {
             fn from_json(value: serde_json::Value) -> $crate::record::Read<Self> {
@@ -375,6 +414,21 @@ mod tests {
         ] {
             assert_eq!(door(door_of).unwrap_err(), said);
         }
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Stored {
+        n: u16,
+    }
+
+    record!(Stored { n, .. });
+
+    #[test]
+    fn a_stored_format_may_have_been_written_by_a_newer_version() {
+        assert_eq!(Stored::from_json(json!({"n": 7, "new": {"a": []}})), Ok(Stored { n: 7 }));
+        let said = |value| Stored::from_json(value).unwrap_err().to_string();
+        assert_eq!(said(json!({"n": 65536})), "/n: expected a whole number of at most 16 bits");
+        assert_eq!(said(json!({"new": 1})), "/: the key `n` is missing");
     }
 
     #[test]

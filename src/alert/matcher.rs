@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::{FromJson, Misread, record};
 
 /// Longest text of one matcher, in bytes: matching takes at most this many steps for each character of a label.
 pub const MAX_MATCHER_BYTES: usize = 512;
@@ -63,6 +65,9 @@ impl Operator {
 /// Why a text is not a matcher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatcherError {
+    /// It is not Alertmanager's JSON form.
+    #[error("it is not a matcher: {0}")]
+    Parts(#[from] Box<Misread>),
     /// There is no operator.
     #[error("`{text}` has no operator: write `label=\"value\"`, with `=`, `!=`, `=~` or `!~`")]
     NoOperator {
@@ -113,8 +118,8 @@ enum Piece {
 }
 
 /// One matcher.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "Wire")]
 pub struct Matcher {
     name: String,
     operator: Operator,
@@ -124,34 +129,16 @@ pub struct Matcher {
 }
 
 /// Alertmanager's JSON form.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
     name: String,
     value: String,
-    #[serde(default)]
     is_regex: bool,
-    #[serde(default = "yes")]
     is_equal: bool,
 }
 
-fn yes() -> bool {
-    true
-}
-
-impl TryFrom<Wire> for Matcher {
-    type Error = MatcherError;
-
-    fn try_from(wire: Wire) -> Result<Self, MatcherError> {
-        let operator = match (wire.is_regex, wire.is_equal) {
-            (false, true) => Operator::Equal,
-            (false, false) => Operator::NotEqual,
-            (true, true) => Operator::Matches,
-            (true, false) => Operator::DoesNotMatch,
-        };
-        Self::new(&wire.name, operator, &wire.value)
-    }
-}
+record!(Wire { name, value, is_regex as "isRegex" = false, is_equal as "isEqual" = true, .. });
 
 impl From<Matcher> for Wire {
     fn from(matcher: Matcher) -> Self {
@@ -161,6 +148,18 @@ impl From<Matcher> for Wire {
 }
 
 impl Matcher {
+    /// Alertmanager's JSON form, `{name, value, isRegex, isEqual}`.
+    pub fn from_parts(parts: serde_json::Value) -> Result<Self, MatcherError> {
+        let wire = Wire::from_json(parts)?;
+        let operator = match (wire.is_regex, wire.is_equal) {
+            (false, true) => Operator::Equal,
+            (false, false) => Operator::NotEqual,
+            (true, true) => Operator::Matches,
+            (true, false) => Operator::DoesNotMatch,
+        };
+        Self::new(&wire.name, operator, &wire.value)
+    }
+
     /// A matcher of its three parts.
     pub fn new(name: &str, operator: Operator, value: &str) -> Result<Self, MatcherError> {
         let bytes = name.len() + value.len();

@@ -20,18 +20,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::incident::Subject;
 use super::maintenance;
 use super::matcher::{Matcher, all_match};
 use super::watch::ALERTNAME;
 use crate::config::alerting::Alerting;
+use crate::record::{record, words};
 use crate::storage::silences::Silence;
 use crate::time::UnixMs;
 
 /// What kind of thing keeps an alert quiet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SuppressedBy {
     /// Somebody silenced it.
@@ -41,6 +42,8 @@ pub enum SuppressedBy {
     /// Another alert that fires explains it.
     Inhibition,
 }
+
+words!(SuppressedBy { Silence "silence", Maintenance "maintenance", Inhibition "inhibition" });
 
 impl SuppressedBy {
     /// Every kind, in the order they are looked at.
@@ -63,16 +66,18 @@ impl SuppressedBy {
 }
 
 /// Why an alert is kept quiet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suppression {
     /// By what kind of thing.
     pub by: SuppressedBy,
     /// The silence's, window's or inhibition's id.
     pub id: String,
     /// The alert that explains it, for an inhibition.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
+
+record!(Suppression { by, id, source, .. });
 
 /// The labels that matchers see: the alert's own, and `alertname` and `owner` where it has none.
 pub fn labels(subject: &Subject) -> BTreeMap<String, String> {

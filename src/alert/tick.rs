@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::evaluate::{Verdict, evaluate, zone};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
@@ -28,7 +28,7 @@ use crate::storage::{Statement, StatementResult, series};
 use crate::time::UnixMs;
 
 /// What one tick found and did: the one wide event that is logged, stored and shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TickReport {
     /// The tick's moment.
     pub now: UnixMs,
@@ -41,7 +41,6 @@ pub struct TickReport {
     /// Messages decided on.
     pub messages: usize,
     /// Alerts people would have been told of, were they not kept quiet: those this tick withheld first.
-    #[serde(default)]
     pub withheld: usize,
     /// Alerts another writer changed meanwhile; the next tick looks at them again.
     pub lost_swaps: usize,
@@ -59,7 +58,7 @@ pub struct Seen<'a> {
 }
 
 /// How a tick ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TickOutcome {
     /// It was applied.
@@ -77,7 +76,7 @@ pub enum TickOutcome {
 }
 
 /// What happened to one alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Happening {
     /// The alert.
     pub alert: String,
@@ -88,7 +87,7 @@ pub struct Happening {
     /// Who is told, if anybody is.
     pub routing: Option<Routing>,
     /// Why nobody is told that it fires, while that is owed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<Suppression>,
 }
 

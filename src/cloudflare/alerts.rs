@@ -4,7 +4,7 @@ use worker::Env;
 
 use super::bindings::{self, Class};
 use super::d1::D1;
-use super::engine::{self, Done};
+use super::engine;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::ports::{Db, DbError};
@@ -19,7 +19,7 @@ pub(super) async fn send_test(env: &Env, config: &Config, body: &[u8], now: Unix
     let db = D1::bound(env).map_err(|error| unavailable(&error))?;
     db.batch(outbox::insert_free(&messages, now)).await.map_err(|error| unavailable(&error))?;
     // The messages are durable; an Engine that does not answer now sends them later.
-    let sent = async { bindings::call::<_, Done>(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", &()).await };
+    let sent = async { bindings::call(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", "null".to_owned()).await };
     if let Err(error) = sent.await {
         worker::console_error!("test alert: the Engine did not answer: {error}");
     }

@@ -3,17 +3,16 @@
 //! Invariant: versions and activations are only added. Applying is one batch that decides in the database, so of two
 //! people applying the same text at once one makes a version and the other finds it active.
 
-use serde::Deserialize;
-
 use super::{Param, Statement, StatementResult};
 use crate::config::site::Environment;
 use crate::config::{Config, ConfigError};
 use crate::embedded;
 use crate::ports::DbError;
+use crate::record::record;
 use crate::time::UnixMs;
 
 /// A stored version.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// 1, 2, 3, …
     pub version: i64,
@@ -29,8 +28,10 @@ pub struct Version {
     pub note: String,
 }
 
+record!(Version { version, json, hash, author, at, note, .. });
+
 /// An activation, newest first in [`history`].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation {
     /// The version that came into force; 0 is the embedded one.
     pub version: i64,
@@ -43,6 +44,8 @@ pub struct Activation {
     /// The version's note; `None` for version 0.
     pub note: Option<String>,
 }
+
+record!(Activation { version, author, at, hash, note, .. });
 
 /// Activations that [`history`] returns.
 pub const HISTORY_ROWS: i64 = 50;

@@ -3,13 +3,12 @@
 //! Invariants: a silence is never deleted while it can be asked about, only ended; what a silence kept quiet is one row for
 //! each episode of an alert, written in the batch of the alert's change and only if that change was applied.
 
-use serde::Deserialize;
-
 use super::{Param, Statement, StatementResult, alerts};
 use crate::alert::incident::AlertState;
 use crate::alert::matcher::Matcher;
 use crate::alert::suppress::Suppression;
 use crate::ports::DbError;
+use crate::record::{self, record};
 use crate::time::UnixMs;
 
 /// Most silences in force that are looked at; one more is not in force. The one that ends last comes first.
@@ -107,7 +106,6 @@ pub fn end(id: &str, now: UnixMs) -> Statement {
 
 /// The rows of any of the reads. One that does not read is left out: it keeps nothing quiet, and it must not stop a tick.
 pub fn silences(result: StatementResult) -> Result<Vec<Silence>, DbError> {
-    #[derive(Deserialize)]
     struct Row {
         id: String,
         matchers: String,
@@ -120,8 +118,11 @@ pub fn silences(result: StatementResult) -> Result<Vec<Silence>, DbError> {
         updated_at: UnixMs,
         withheld: u64,
     }
+
+    record!(Row { id, matchers, reason, author, created_by, created_at, starts_at, ends_at, updated_at, withheld, .. });
     let read = |row: Row| {
-        let matchers: Vec<Matcher> = serde_json::from_str(&row.matchers).ok()?;
+        let parts: Vec<serde_json::Value> = record::read(row.matchers.as_bytes()).ok()?;
+        let matchers: Vec<Matcher> = parts.into_iter().map(Matcher::from_parts).collect::<Result<_, _>>().ok()?;
         let Row { id, reason, author, created_by, created_at, starts_at, ends_at, updated_at, withheld, .. } = row;
         (!matchers.is_empty()).then_some(Silence {
             id,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::auth::Principal;
@@ -23,6 +23,7 @@ use crate::channel::email::percent_decoded;
 use crate::config::Config;
 use crate::ids;
 use crate::ports::{Db, DbError};
+use crate::record::{self, record};
 use crate::storage::{alerts, silences as stored};
 use crate::time::{MINUTE_MS, UnixMs};
 
@@ -49,19 +50,17 @@ struct Status {
 }
 
 /// A silence as Alertmanager's clients ask for it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 struct PostableSilence {
     id: Option<String>,
-    #[serde(default)]
     matchers: Vec<serde_json::Value>,
-    #[serde(default)]
     comment: String,
-    #[serde(default)]
     created_by: String,
     starts_at: Option<String>,
     ends_at: Option<String>,
 }
+
+record!(PostableSilence { id, matchers = Vec::new(), comment = String::new(), created_by as "createdBy" = String::new(), starts_at as "startsAt", ends_at as "endsAt", .. });
 
 /// An alert as Alertmanager shows it.
 #[derive(Debug, Serialize)]
@@ -159,11 +158,11 @@ pub async fn silence<D: Db>(db: &D, id: &str, now: UnixMs) -> Result<GettableSil
 
 /// `POST /api/v2/silences`: 200 with `{silenceID}`. One that names the id of another takes its place under a new id.
 pub async fn create_silence<D: Db>(db: &D, body: &[u8], by: &Principal, now: UnixMs) -> Result<serde_json::Value, Problem> {
-    let bad = |error: serde_json::Error| Problem::bad_request("bad_json", error.to_string());
-    let wanted: PostableSilence = serde_json::from_slice(body).map_err(bad)?;
+    let bad = |error| Problem::bad_request("bad_json", format!("The body does not read: {error}."));
+    let wanted: PostableSilence = record::read(body).map_err(bad)?;
     let at = |text: Option<&String>| text.and_then(|text| silences::moment(text));
     let draft = Draft {
-        matchers: wanted.matchers.into_iter().map(|parts| serde_json::from_value(parts).map_err(|error| error.to_string())).collect(),
+        matchers: wanted.matchers.into_iter().map(|parts| Matcher::from_parts(parts).map_err(|error| error.to_string())).collect(),
         reason: wanted.comment,
         author: wanted.created_by,
         starts_at: at(wanted.starts_at.as_ref()),

@@ -4,13 +4,15 @@
 //! nothing is quiet by accident: its matchers must leave some alert out.
 
 use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::auth::Principal;
 use super::problem::Problem;
 use crate::alert::matcher::Matcher;
 use crate::ids;
 use crate::ports::{Db, DbError};
+use crate::record::{self, record};
 use crate::storage::StatementResult;
 use crate::storage::silences::{self, MAX_IN_FORCE, Silence};
 use crate::time::{DAY_MS, SECOND_MS, UnixMs};
@@ -26,25 +28,18 @@ pub const MAX_AUTHOR_CHARS: usize = 200;
 /// How long ended silences are listed: Alertmanager's five days.
 const SHOWN_MS: i64 = 5 * DAY_MS;
 
-/// A matcher as text, or as the Alertmanager API has it.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Parts(serde_json::Value),
-}
-
 /// What is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct Wanted {
-    matchers: Vec<Written>,
+    matchers: Vec<Value>,
     reason: String,
     author: Option<String>,
     starts_at: Option<String>,
     ends_at: Option<String>,
     duration_s: Option<i64>,
 }
+
+record!(Wanted { matchers, reason, author, starts_at, ends_at, duration_s });
 
 /// Where a silence stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -220,8 +215,11 @@ pub(super) async fn store<D: Db>(db: &D, silence: &Silence, replaces: Option<&st
 
 /// `POST /api/v1/silences` with `{matchers, reason, author?, starts_at?, ends_at | duration_s}`: 201.
 pub async fn create<D: Db>(db: &D, body: &[u8], by: &Principal, now: UnixMs) -> Result<Shown, Problem> {
-    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| {
-        Problem::bad_request("bad_json", format!("{error}. Send {{\"matchers\", \"reason\", \"author\", \"starts_at\", \"ends_at\"}}."))
+    let wanted: Wanted = record::read(body).map_err(|error| {
+        Problem::bad_request(
+            "bad_json",
+            format!("The body does not read: {error}. Send {{\"matchers\", \"reason\", \"author\", \"starts_at\", \"ends_at\"}}."),
+        )
     })?;
     let read = |text: Option<&String>, name: &str| match text {
         None => Ok(None),
@@ -232,9 +230,10 @@ pub async fn create<D: Db>(db: &D, body: &[u8], by: &Principal, now: UnixMs) -> 
     };
     let starts_at = read(wanted.starts_at.as_ref(), "starts_at")?;
     let lasts = wanted.duration_s.map(|seconds| starts_at.unwrap_or(now).max(now).plus(seconds.saturating_mul(SECOND_MS)));
-    let matcher = |written: Written| match written {
-        Written::Text(text) => Matcher::parse(&text).map_err(|error| error.to_string()),
-        Written::Parts(parts) => serde_json::from_value(parts).map_err(|error| error.to_string()),
+    // As text, or as Alertmanager's API has it.
+    let matcher = |written: Value| match written {
+        Value::String(text) => Matcher::parse(&text).map_err(|error| error.to_string()),
+        parts => Matcher::from_parts(parts).map_err(|error| error.to_string()),
     };
     let draft = Draft {
         matchers: wanted.matchers.into_iter().map(matcher).collect(),
