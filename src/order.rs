@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
 /// Sorts by `before(a, b)`: whether `a` has to stand before `b`. Equal items keep their order.
 pub fn sort_by<T>(items: &mut [T], mut before: impl FnMut(&T, &T) -> bool) {
     for end in 1..items.len() {
@@ -22,6 +24,15 @@ pub fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V>
     let mut map = BTreeMap::new();
     map.extend(pairs);
     map
+}
+
+/// The members as a JSON object; of equal names the last wins.
+pub fn object(members: impl IntoIterator<Item = (String, Value)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name, value);
+    }
+    object
 }
 
 /// The items as a set.

@@ -1,4 +1,4 @@
-//! Reads a JSON value as a Rust value, in little code: [`record!`], [`words!`] and [`choice!`] list the fields, words and
+//! Reads a JSON value as a Rust value, in little code: `record!`, `words!` and `choice!` list the fields, words and
 //! variants of a type, and every field of one Rust type shares one function.
 //!
 //! Why not serde's derive: it writes a state machine for each struct and each input, about 2.5 KB of WASM for each type;
@@ -258,13 +258,13 @@ macro_rules! record {
     };
 }
 
-/// One field of [`record!`].
+/// One field of `record!`.
 macro_rules! field {
     ($fields:ident, $field:ident $(as $key:literal)?) => { $fields.take($crate::record::key!($field $(as $key)?))? };
     ($fields:ident, $field:ident $(as $key:literal)? = $default:expr) => { $fields.take_or($crate::record::key!($field $(as $key)?), $default)? };
 }
 
-/// The key of one field of [`record!`].
+/// The key of one field of `record!`.
 macro_rules! key {
     ($field:ident as $key:literal) => {
         $key
@@ -304,7 +304,7 @@ macro_rules! choice {
     };
 }
 
-/// One variant of [`choice!`].
+/// One variant of `choice!`.
 macro_rules! variant {
     ($value:ident, $word:literal, $variant:ident { $($field:ident $(= $default:expr)?),* }) => {{
         #[allow(unused_mut, unused_variables, reason = "a variant may have no fields")]

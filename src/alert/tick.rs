@@ -295,7 +295,7 @@ struct Quieted {
 
 /// Every step with what keeps its alert quiet; an alert explains others by how it stands after its own step.
 fn suppressed(now: UnixMs, steps: Vec<(Subject, Step)>, memory: &Memory, config: &Config) -> Vec<Quieted> {
-    let mut states: BTreeMap<&str, &AlertState> = memory.states.iter().map(|state| (state.subject.id.as_str(), state)).collect();
+    let mut states: BTreeMap<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
     states.extend(steps.iter().filter_map(|(subject, step)| Some((subject.id.as_str(), step.next.as_ref()?))));
     let firing: Vec<&Subject> = states.values().filter(|state| state.phase == Phase::Firing).map(|state| &state.subject).collect();
     let suppressors = Suppressors::at(now, &memory.silences, &config.alerting, &firing);
@@ -319,7 +319,7 @@ async fn apply(
 
 /// Routes every step and notes what happened.
 fn decided(now: UnixMs, steps: Vec<Quieted>, memory: &Memory, told_by: (&Config, &Addresses), report: &mut TickReport) -> Vec<Change> {
-    let stored: BTreeMap<&str, &AlertState> = memory.states.iter().map(|state| (state.subject.id.as_str(), state)).collect();
+    let stored: BTreeMap<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
     let mut changes = Vec::new();
     for Quieted { subject, step, suppression } in steps {
         let stored = stored.get(subject.id.as_str()).copied();

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{RenderError, Secret, cut, origin, post};
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::Severity;
+use crate::order;
 use crate::ports::HttpRequest;
 
 /// Longest text of an event.
@@ -77,7 +78,7 @@ fn data(notification: &Notification) -> Map<String, Value> {
     let text = |text: &str| Value::from(cut(text, MAX_TEXT_CHARS));
     let facts: Map<String, Value> = notification.facts().into_iter().map(|(name, fact)| (name.to_owned(), text(&fact))).collect();
     let labels: Map<String, Value> = notification.labels.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-    let mut data = Map::from_iter([
+    let mut data = order::object([
         ("title".to_owned(), text(&notification.title())),
         ("reason".to_owned(), notification.reason.as_str().into()),
         ("severity".to_owned(), notification.severity.as_str().into()),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
+use crate::order;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
 use crate::time::UnixMs;
 
@@ -200,7 +201,7 @@ impl Addresses {
             })
         };
         let address = |channel: &Channel| resolve(&channel.via).unwrap_or_else(|secret| Address::Missing { secret });
-        Self(alerting.channels.iter().map(|channel| (channel.id.clone(), address(channel))).collect())
+        Self(order::map(alerting.channels.iter().map(|channel| (channel.id.clone(), address(channel)))))
     }
 
     /// Where `channel` goes.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{RenderError, Secret, cut, is_web_url, post};
 use crate::alert::notification::Notification;
 use crate::config::alerting::{PagerDutyRegion, Severity};
+use crate::order;
 use crate::ports::HttpRequest;
 
 /// Longest summary; what we also allow the other texts.
@@ -106,7 +107,7 @@ fn trigger(notification: &Notification, details: &Value) -> Map<String, Value> {
     if let (Some(payload), Some(place)) = (payload.as_object_mut(), notification.place()) {
         payload.insert("component".to_owned(), text(&place).into());
     }
-    Map::from_iter([
+    order::object([
         ("payload".to_owned(), payload),
         ("links".to_owned(), links.map(|(name, url)| json!({"href": url, "text": name})).collect()),
         ("client".to_owned(), "Parapet".into()),
@@ -119,7 +120,7 @@ fn details(notification: &Notification) -> Value {
     let texts = [("Summary", Some(notification.effect())), ("Detail", notification.detail.clone())];
     let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text?)));
     let all = texts.chain(notification.facts()).chain(ids.map(|(name, id)| (name, id.clone())));
-    Value::Object(all.map(|(name, text)| (name.to_owned(), text.into())).collect())
+    Value::Object(order::object(all.map(|(name, text)| (name.to_owned(), text.into()))))
 }
 
 /// PagerDuty also has `error`, between the two upper ones.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{RenderError, Secret, cut, origin, post};
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::ids;
+use crate::order;
 use crate::ports::HttpRequest;
 use crate::time::UnixMs;
 
@@ -73,7 +74,7 @@ fn body(notification: &Notification, receiver: &str) -> Value {
 fn labels(notification: &Notification) -> BTreeMap<&str, String> {
     let given = [("alertname", &notification.rule), ("environment", &notification.site.environment), ("site", &notification.site.name)];
     let own = notification.labels.iter().map(|(name, value)| (name.as_str(), value));
-    given.into_iter().chain(own).map(|(name, value)| (name, cut(value, MAX_LABEL_CHARS))).collect()
+    order::map(given.into_iter().chain(own).map(|(name, value)| (name, cut(value, MAX_LABEL_CHARS))))
 }
 
 /// `{}:{alertname="api-error-rate", route="/api/bookings"}`: the same when it fires, when it resolves and when it fires again.
@@ -96,7 +97,7 @@ fn annotations(notification: &Notification) -> BTreeMap<&'static str, String> {
         ("dashboard_url", Some(notification.dashboard.clone())),
         ("runbook_url", notification.runbook.clone()),
     ];
-    all.into_iter().filter_map(|(name, text)| Some((name, cut(&text?, MAX_ANNOTATION_CHARS)))).collect()
+    order::map(all.into_iter().filter_map(|(name, text)| Some((name, cut(&text?, MAX_ANNOTATION_CHARS)))))
 }
 
 /// Alertmanager's own words where it has them.

@@ -217,7 +217,7 @@ impl Scrubber {
                     };
                     (self.text(&key), shown)
                 };
-                Value::Object(fields.into_iter().map(field).collect())
+                Value::Object(order::object(fields.into_iter().map(field)))
             }
         }
     }

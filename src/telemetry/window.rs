@@ -233,7 +233,7 @@ impl Window {
                 into.insert(key, cell);
             }
         }
-        window.dirty = unwritten.iter().filter(|t| window.minutes.contains_key(t)).map(|t| (*t, 0)).collect();
+        window.dirty = order::map(unwritten.iter().filter(|t| window.minutes.contains_key(t)).map(|t| (*t, 0)));
         window
     }
 

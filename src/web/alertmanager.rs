@@ -22,6 +22,7 @@ use crate::channel::Addresses;
 use crate::channel::email::percent_decoded;
 use crate::config::Config;
 use crate::ids;
+use crate::order;
 use crate::ports::{Db, DbError};
 use crate::record::{self, record};
 use crate::storage::{alerts, silences as stored};
@@ -145,7 +146,7 @@ fn gettable(silence: stored::Silence, now: UnixMs) -> GettableSilence {
 pub async fn list_silences<D: Db>(db: &D, text: &str, now: UnixMs) -> Result<Vec<GettableSilence>, Problem> {
     let query = query(text)?;
     let meant = |silence: &stored::Silence| {
-        let labels = silence.matchers.iter().map(|matcher| (matcher.name().to_owned(), matcher.value().to_owned())).collect();
+        let labels = order::map(silence.matchers.iter().map(|matcher| (matcher.name().to_owned(), matcher.value().to_owned())));
         all_match(&query.filter, &labels)
     };
     Ok(silences::recent(db, now).await?.into_iter().filter(meant).map(|silence| gettable(silence, now)).collect())
@@ -206,7 +207,7 @@ fn wanted(alert: &GettableAlert, query: &Query) -> bool {
         || (query.silenced == Wants::Others && !by.silenced_by.is_empty())
         || (query.inhibited == Wants::Others && !by.inhibited_by.is_empty());
     let received = |matcher: &Matcher| {
-        let named = |receiver: &Receiver| matcher.matches(&crate::order::map([("receiver".to_owned(), receiver.name.clone())]));
+        let named = |receiver: &Receiver| matcher.matches(&order::map([("receiver".to_owned(), receiver.name.clone())]));
         alert.receivers.iter().any(named)
     };
     !unwanted && all_match(&query.filter, &alert.labels) && query.receiver.as_ref().is_none_or(received)

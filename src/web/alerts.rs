@@ -11,6 +11,7 @@ use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Severity;
 use crate::ids;
+use crate::order;
 use crate::outbox::message::{self, AttemptOutcome, MessageState, NewMessage, Sendable};
 use crate::ports::DbError;
 use crate::record;
@@ -108,7 +109,7 @@ impl TestAlert {
 
     fn labels(&self) -> BTreeMap<String, String> {
         let labels = [("rule", "test-alert"), ("alertname", "test"), ("severity", self.severity.as_str())];
-        labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        order::map(labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
 
     fn notification(&self, id: String, alert: &str, labels: &BTreeMap<String, String>, now: UnixMs, config: &Config) -> Notification {

@@ -6,6 +6,7 @@ use super::{Frame, RenderError, derived_id, request, tag};
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::Severity;
 use crate::edge::redact::Scrubber;
+use crate::order;
 use crate::ports::HttpRequest;
 
 /// The request that tells the project of `dsn` of `notification`.
@@ -51,7 +52,7 @@ fn tags(notification: &Notification, scrubber: &Scrubber) -> Map<String, String>
         ("state", &state),
         ("reason", notification.reason.as_str()),
     ];
-    labels.chain(own).filter_map(|(key, value)| tag(scrubber, key, value)).collect()
+    order::map(labels.chain(own).filter_map(|(key, value)| tag(scrubber, key, value)))
 }
 
 /// What a person reads beside the message. The links are the deployment's own and stay whole.

@@ -4,6 +4,7 @@ use sentry_core::protocol::{EnvelopeItem, Exception, Level, Map, Mechanism, Mech
 
 use super::{Frame, RenderError, derived_id, request, tag};
 use crate::edge::redact::Scrubber;
+use crate::order;
 use crate::ports::HttpRequest;
 use crate::telemetry::errors::{ErrorKind, ErrorReport};
 use crate::time::UnixMs;
@@ -73,5 +74,5 @@ fn tags(report: &ErrorReport, scrubber: &Scrubber) -> Map<String, String> {
         ("status", &status),
         ("request_id", &report.request_id),
     ];
-    tags.into_iter().filter_map(|(key, value)| tag(scrubber, key, value)).collect()
+    order::map(tags.into_iter().filter_map(|(key, value)| tag(scrubber, key, value)))
 }
