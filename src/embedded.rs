@@ -21,7 +21,7 @@ mod tests {
     #[test]
     fn what_was_built_in_is_what_the_folder_holds_and_parses_in_the_worker() {
         for environment in Environment::ALL {
-            let embedded = Config::from_json(config_json(environment)).unwrap();
+            let embedded = Config::from_text(config_json(environment)).unwrap();
             assert_eq!(embedded.site.environment, environment);
             assert_eq!(embedded.to_json(), config_json(environment));
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring");

@@ -26,6 +26,7 @@ pub mod ids;
 pub mod order;
 pub mod outbox;
 pub mod ports;
+pub mod record;
 pub mod storage;
 pub mod telemetry;
 pub mod time;

@@ -3,7 +3,7 @@
 //! Each has two implementations: D1 and `fetch` in the Worker's shell; a real SQLite and scripted servers in the tests.
 //! Nothing else in the core is a trait. Both ports have errors of their own, so the core never sees a `worker` type.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::storage::{Statement, StatementResult};
 
@@ -40,7 +40,7 @@ pub trait Db {
 }
 
 /// An outgoing request. Redirects are never followed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct HttpRequest {
     /// `POST`, `GET`, …
     pub method: String,
@@ -70,7 +70,7 @@ impl HttpRequest {
 }
 
 /// What a peer answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,

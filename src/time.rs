@@ -7,10 +7,18 @@ use chrono::{DateTime, Datelike, TimeZone, Timelike, Utc};
 use chrono_tz::OffsetName;
 use serde::{Deserialize, Serialize};
 
+use crate::record::{FromJson, Read};
+
 /// A moment: milliseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct UnixMs(pub i64);
+
+impl FromJson for UnixMs {
+    fn from_json(value: serde_json::Value) -> Read<Self> {
+        i64::from_json(value).map(Self)
+    }
+}
 
 /// One second, in milliseconds.
 pub const SECOND_MS: i64 = 1_000;
@@ -67,7 +75,7 @@ impl UnixMs {
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A half-open span of time, `[from, to)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Window {
     /// First moment inside.
     pub from: UnixMs,

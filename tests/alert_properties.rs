@@ -1,5 +1,5 @@
-//! Laws of alerting under any interleaving of ticks, crashes and faults: nothing is lost, the last thing heard is the last
-//! thing that happened, and a message is heard twice only where its peer took it and the answer was lost.
+//! Laws of alerting under any interleaving of ticks, crashes, silences and faults: nothing is lost, nothing is told while it is
+//! silenced, the last thing heard is the last thing that happened, and a message is heard twice only where its peer took it and the answer was lost.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
 
@@ -32,6 +32,10 @@ enum Event {
     Database(Vec<DbFault>),
     /// A peer's next answers.
     Peer(&'static str, Vec<Mood>),
+    /// Somebody silences a rule from now on, for so many seconds.
+    Silence(usize, i64),
+    /// Somebody ends every silence now.
+    EndSilences,
 }
 
 const RULES: [&str; 2] = ["s-one", "s-two"];
@@ -72,6 +76,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (prop::bool::ANY, turns(), crash()).prop_map(|(second, turns, crash_after)| Event::Deliver { second, turns, crash_after }),
         1 => turns().prop_map(Event::Both),
         1 => prop::collection::vec(any_fault(), 1..5).prop_map(Event::Database),
+        2 => (0_usize..2, 1_i64..900).prop_map(|(rule, seconds)| Event::Silence(rule, seconds)),
+        1 => Just(Event::EndSilences),
         2 => (prop::sample::select(vec![SLACK, EMAIL]), prop::collection::vec(any_mood(), 1..4)).prop_map(|(peer, moods)| Event::Peer(peer, moods)),
     ]
 }
@@ -83,12 +89,13 @@ struct Play {
     values: [f64; 2],
     /// Deliveries that were cut off: each may have lost one answer of each channel.
     crashes: usize,
+    silences: Vec<String>,
 }
 
 impl Play {
     fn new() -> Self {
         let world = World::with_rules(RULES.map(switch).to_vec());
-        Self { world, now: at_s(0), values: [0.0; 2], crashes: 0 }
+        Self { world, now: at_s(0), values: [0.0; 2], crashes: 0, silences: Vec::new() }
     }
 
     /// The Collectors know how the switches stand right now.
@@ -150,6 +157,10 @@ impl Play {
             }
             Event::Database(faults) => world.db.fail_next(faults.iter().copied()),
             Event::Peer(peer, moods) => world.http.next_moods(peer, moods.iter().copied()),
+            Event::Silence(rule, seconds) => {
+                self.silences.push(world.silence(&format!("rule={}", RULES[*rule]), now, now.plus(seconds * 1_000)));
+            }
+            Event::EndSilences => self.silences.iter().for_each(|silence| world.end_silence(silence, now)),
         }
         self.world.courier = courier;
     }
@@ -219,6 +230,18 @@ proptest! {
             }).count();
             let most = if row["channel"] == "email" { 1 } else { 1 + lost + play.crashes };
             prop_assert!(times <= most, "heard {times} times, at most {most}: {row:?}");
+        }
+
+        // Nobody is told that an alert fires while it is silenced.
+        for silence in world.db.query("SELECT matchers, starts_at, ends_at FROM silence") {
+            let moment = |name: &str| silence[name].as_i64().unwrap();
+            for row in world.db.query("SELECT reason, created_at, notification FROM outbox WHERE reason = 'first'") {
+                let at = row["created_at"].as_i64().unwrap();
+                let meant = RULES.iter().any(|rule| {
+                    silence["matchers"].as_str().unwrap().contains(rule) && row["notification"].as_str().unwrap().contains(&format!("\"rule\":\"{rule}\""))
+                });
+                prop_assert!(!meant || at <= moment("starts_at") || at >= moment("ends_at"), "{row:?} in spite of {silence:?}");
+            }
         }
 
         for (rule, value) in RULES.iter().zip(play.values) {

@@ -455,6 +455,140 @@ fn a_tick_that_did_not_come_for_five_minutes_is_told_by_the_next_one_and_never_b
 }
 
 #[test]
+fn a_silenced_alert_tells_nobody_and_what_it_would_have_told_is_counted() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    let silence = world.silence("rule=s-one", at_s(-60), at_s(3_600));
+    world.set("s-one", 1.0, at_s(-5));
+    let report = world.tick(at_s(0));
+    assert_eq!((report.messages, report.withheld), (0, 1));
+    let happened = report.happenings.iter().find(|happening| happening.rule == "s-one").unwrap();
+    assert_eq!(happened.withheld.as_ref().map(|why| (why.by.as_str(), why.id.as_str())), Some(("silence", silence.as_str())));
+    // It fires on, ends and fires again, all in silence; another rule's alert is told as ever.
+    world.set("s-one", 1.0, at_s(55));
+    assert_eq!(world.tick(at_s(60)).withheld, 0);
+    world.set("s-one", 0.0, at_s(115));
+    world.set("s-two", 1.0, at_s(115));
+    world.run(at_s(120), at_s(179));
+    world.set("s-one", 1.0, at_s(175));
+    world.run(at_s(180), at_s(239));
+    assert_eq!(world.messages(), triples(&[("email", "first", "delivered"), ("slack", "first", "delivered")]));
+    assert!(world.http.titles(SLACK)[0].contains("Switch s-two"));
+    let one = (silence.as_str(), "silence", "s-one");
+    assert_eq!(world.withheld(), triples(&[one, one]));
+}
+
+#[test]
+fn a_silence_that_ends_while_its_alert_fires_is_made_up_for_once() {
+    for (ends, told_at) in [(None, 600), (Some(300), 300)] {
+        let mut world = World::with_rules(vec![switch("s-one")]);
+        let silence = world.silence("rule=s-one", at_s(0), at_s(600));
+        world.set("s-one", 1.0, at_s(-5));
+        world.run(at_s(0), at_s(239));
+        assert!(world.http.heard.borrow().is_empty());
+        if let Some(at) = ends {
+            world.end_silence(&silence, at_s(at));
+        }
+        for minute in 4..30 {
+            world.live.slices.clear();
+            world.set("s-one", if minute < 20 { 1.0 } else { 0.0 }, at_s(minute * 60 - 5));
+            world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+        }
+        assert_eq!(world.http.arrivals_at(SLACK), [at_s(told_at), at_s(1_200)]);
+        let titles = world.http.titles(SLACK);
+        assert!(titles[0].contains("FIRING") && titles[1].contains("RESOLVED"), "{titles:?}");
+    }
+}
+
+#[test]
+fn a_silence_that_ends_while_we_are_blind_is_made_up_for_all_the_same() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.silence("rule=s-one", at_s(0), at_s(120));
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    world.live.coverage = Coverage::Missing(vec![0]);
+    world.run(at_s(60), at_s(119));
+    assert!(world.http.heard.borrow().is_empty());
+    world.run(at_s(120), at_s(179));
+    assert!(world.http.titles(SLACK).iter().any(|title| title.contains("FIRING critical · Switch s-one")));
+}
+
+#[test]
+fn the_end_of_an_alert_people_know_of_is_told_also_in_silence() {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    world.silence("severity=critical", at_s(60), at_s(3_600));
+    world.set("s-one", 1.0, at_s(55));
+    assert_eq!(world.tick(at_s(60)).withheld, 0);
+    world.set("s-one", 0.0, at_s(115));
+    world.run(at_s(120), at_s(179));
+    let titles = world.http.titles(SLACK);
+    assert!(titles.len() == 2 && titles[1].contains("RESOLVED"), "{titles:?}");
+    assert!(world.withheld().is_empty());
+}
+
+#[test]
+fn maintenance_in_its_own_zone_keeps_quiet_and_its_end_is_made_up_for() {
+    use parapet::config::alerting::{Maintenance, Span, Weekday};
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    // The story begins on a Monday at 14:00 in Johannesburg, which is noon in UTC.
+    world.config.alerting.maintenance = vec![Maintenance {
+        id: "weekly-upgrade".into(),
+        matchers: vec!["rule=s-*".into()],
+        days: vec![Weekday::Mon],
+        hours: Span { from: "13:30".into(), to: "14:10".into() },
+        zone: "Africa/Johannesburg".into(),
+        reason: "the database is upgraded".into(),
+        author: "operations".into(),
+        expires: "2026-03-02".into(),
+    }];
+    world.set("s-one", 1.0, at_s(-5));
+    for minute in 0..15 {
+        world.set("s-one", 1.0, at_s(minute * 60 - 5));
+        world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+    }
+    assert_eq!(world.http.arrivals_at(SLACK), [at_s(600)]);
+    assert_eq!(world.withheld(), triples(&[("weekly-upgrade", "maintenance", "s-one")]));
+}
+
+#[test]
+fn people_hear_of_the_cause_and_of_its_consequence_only_if_that_stays() {
+    use parapet::config::alerting::Inhibition;
+    let mut world = World::with_rules(vec![switch("s-all"), switch("s-db")]);
+    let (source, target) = (vec!["rule=s-db".to_owned()], vec!["severity=critical".to_owned()]);
+    world.config.alerting.inhibitions = vec![Inhibition { id: "db-explains".into(), source, target, equal: vec![] }];
+    // Both begin in the same tick; which one is looked at first makes no difference.
+    world.set("s-all", 1.0, at_s(-5));
+    world.set("s-db", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(59));
+    let titles = world.http.titles(SLACK);
+    assert!(titles.len() == 1 && titles[0].contains("Switch s-db"), "{titles:?}");
+    assert_eq!(world.withheld(), triples(&[("db-explains", "inhibition", "s-all")]));
+    world.set("s-all", 1.0, at_s(55));
+    world.set("s-db", 0.0, at_s(55));
+    world.run(at_s(60), at_s(119));
+    let titles = world.http.titles(SLACK);
+    assert!(titles.len() == 3 && titles.iter().any(|title| title.contains("FIRING critical · Switch s-all")), "{titles:?}");
+}
+
+#[test]
+fn a_long_silence_is_called_to_mind_before_it_ends_if_its_alert_still_fires() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.silence("rule=s-one", at_s(0), at_s(3_600));
+    world.silence("rule=s-two", at_s(0), at_s(3_600));
+    for minute in 0..62 {
+        world.live.slices.clear();
+        world.set("s-one", 1.0, at_s(minute * 60 - 5));
+        world.set("s-two", 0.0, at_s(minute * 60 - 5));
+        world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+    }
+    let titles = world.http.titles(EMAIL);
+    let told = |what: &str| titles.iter().filter(|title| title.contains(what)).count();
+    assert_eq!((told("FIRING info · A silence ends soon"), told("FIRING critical · Switch s-one"), titles.len()), (1, 1, 3), "{titles:?}");
+    assert_eq!(world.http.arrivals_at(EMAIL)[0], at_s(2_700));
+}
+
+#[test]
 fn what_a_tick_reports_is_one_plain_record() {
     let mut world = World::with_rules(vec![switch("s-one")]);
     world.set("s-one", 1.0, at_s(-5));

@@ -33,7 +33,7 @@ type Sums = BTreeMap<(String, String, String), u64>;
 
 /// The development configuration with room for every route of a log that is not a booking platform's.
 fn roomy() -> Config {
-    let mut config = Config::from_json(embedded::config_json(Environment::Dev)).unwrap();
+    let mut config = Config::from_text(embedded::config_json(Environment::Dev)).unwrap();
     config.infrastructure.max_routes = 1_000;
     config.infrastructure.max_series = 10_000;
     config

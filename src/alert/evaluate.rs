@@ -3,7 +3,7 @@
 //! The same function serves the live tick and whatever replays history. A verdict says why: no data, our own blindness
 //! and a rule that cannot be evaluated are three different answers, and none of them is "all is well".
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::burn;
 use super::observe::{Blindness, Observation, looks};
@@ -16,7 +16,7 @@ use crate::telemetry::series::Kind;
 use crate::time::{UnixMs, local_minute_and_weekday};
 
 /// The answer of one rule at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The condition holds.
@@ -53,7 +53,7 @@ impl Verdict {
 }
 
 /// Why there is nothing to judge by.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoDataWhy {
     /// No series matched in the window.
@@ -81,7 +81,7 @@ impl NoDataWhy {
 }
 
 /// Why a rule cannot be evaluated as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleFault {
     /// It refers to a target that is not configured.

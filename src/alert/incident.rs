@@ -6,19 +6,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::evaluate::{NoDataWhy, Verdict};
 use super::notification::NotifyReason;
 use super::observe::Labels;
 use super::quantity::Measured;
+use super::suppress::Suppression;
 use crate::config::alerting::{NoData, OnError, Rule, Severity};
 use crate::ids;
 use crate::order;
+use crate::record::{record, words};
 use crate::time::UnixMs;
 
 /// Where an alert stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The condition did not hold long enough to fire.
@@ -30,6 +32,8 @@ pub enum Phase {
     /// It fired and is over.
     Resolved,
 }
+
+words!(Phase { Inactive "inactive", Pending "pending", Firing "firing", Resolved "resolved" });
 
 impl Phase {
     /// Every phase.
@@ -53,7 +57,7 @@ impl Phase {
 }
 
 /// What an alert is about: a configured rule, or something Parapet watches of itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Subject {
     /// The alert's id (`alr_…`): rule and instance labels.
     pub id: String,
@@ -76,6 +80,8 @@ pub struct Subject {
     /// Who owns it.
     pub owner: String,
 }
+
+record!(Subject { id, rule, name, severity, labels, for_ms, keep_firing_for_ms, summary, runbook, owner, .. });
 
 impl Subject {
     /// The subject of a rule's own condition; `instance` sets it apart from the rule's others.
@@ -116,7 +122,7 @@ impl Subject {
 }
 
 /// What is remembered of an alert between ticks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertState {
     /// What it is about, as of the last change: still known when the rule is gone.
     pub subject: Subject,
@@ -142,7 +148,12 @@ pub struct AlertState {
     pub detail: Option<String>,
     /// The channels that were told it fires, and so are told when it ends.
     pub told: Vec<String>,
+    /// Why people were not told that it fires, while that is owed to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Suppression>,
 }
+
+record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, withheld, .. });
 
 /// A verdict after the rule's policy: what the state machine acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,7 +205,7 @@ pub fn rule_error_signal<'a>(rule: &Rule, verdicts: impl IntoIterator<Item = &'a
 }
 
 /// What happened to an alert in one tick.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
     /// Nothing is wrong and nothing was.
@@ -216,7 +227,7 @@ pub enum Transition {
 }
 
 /// Why an alert fires on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Firing {
     /// The condition holds.
@@ -320,6 +331,7 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         peak: measured.map(|measured| measured.value),
         detail,
         told: Vec::new(),
+        withheld: None,
     };
     if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
 }
@@ -333,7 +345,7 @@ fn end(state: AlertState, reason: NotifyReason, now: UnixMs) -> Step {
     Step { transition: Transition::Resolved(reason), next: Some(next) }
 }
 
-fn touched(state: &AlertState, now: UnixMs) -> AlertState {
+pub(super) fn touched(state: &AlertState, now: UnixMs) -> AlertState {
     AlertState { version: state.version + 1, at: now, ..state.clone() }
 }
 

@@ -1,5 +1,5 @@
-//! Alerting, in the order an alert travels: `tick` (the list of steps) → `observe` → `evaluate` → `incident` → `tell` and
-//! `route` → `outbox::enqueue`.
+//! Alerting, in the order an alert travels: `tick` (the list of steps) → `observe` → `evaluate` → `incident` → `suppress` →
+//! `tell` and `route` → `outbox::enqueue`.
 //!
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `watch` holds
 //! the alerts about Parapet itself, `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual.
@@ -9,10 +9,13 @@ pub mod burn;
 pub mod dispatch;
 pub mod evaluate;
 pub mod incident;
+pub mod maintenance;
+pub mod matcher;
 pub mod notification;
 pub mod observe;
 pub mod quantity;
 pub mod route;
+pub mod suppress;
 pub mod tell;
 pub mod tick;
 pub mod watch;

@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::quantity::Measured;
 use crate::config::alerting::Severity;
 use crate::config::site::Site;
+use crate::record::{record, words};
 use crate::time::{MINUTE_MS, UnixMs, human_span};
 
 /// Why a message is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotifyReason {
     /// The alert began to fire.
@@ -25,6 +26,8 @@ pub enum NotifyReason {
     /// Somebody asked for a test.
     Test,
 }
+
+words!(NotifyReason { First "first", Resolved "resolved", RuleRemoved "rule_removed", Test "test" });
 
 impl NotifyReason {
     /// Every reason.
@@ -56,7 +59,7 @@ impl NotifyReason {
 }
 
 /// The deployment, as messages print it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stamp {
     /// The platform's name.
     pub name: String,
@@ -67,6 +70,8 @@ pub struct Stamp {
     /// ISO 4217 code of amounts.
     pub currency: String,
 }
+
+record!(Stamp { name, environment, timezone, currency, .. });
 
 /// The dashboard at the range of an episode, half an hour of lead-in included.
 pub fn dashboard_url(site: &Site, since: UnixMs, at: UnixMs) -> String {
@@ -94,7 +99,7 @@ impl From<&Site> for Stamp {
 }
 
 /// One message about one alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Notification {
     /// The message's own id (`msg_…`), the same at every attempt: the idempotency key.
     pub id: String,
@@ -135,6 +140,29 @@ pub struct Notification {
     /// The deployment.
     pub site: Stamp,
 }
+
+record!(Notification {
+    id,
+    alert,
+    reason,
+    severity,
+    rule,
+    name,
+    summary,
+    detail,
+    labels,
+    measured,
+    peak,
+    normal,
+    for_ms,
+    since,
+    at,
+    owner,
+    runbook,
+    dashboard,
+    site,
+    ..
+});
 
 /// Label names that are said elsewhere in a message, or are not a place.
 const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];

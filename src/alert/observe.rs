@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::burn;
 use crate::config::alerting::{Over, Rule, Selector, When};
@@ -35,7 +35,7 @@ const MINUTES_UNTIL_MS: i64 = 6 * DAY_MS;
 pub const MAX_INSTANCES: usize = 50;
 
 /// The Collectors' open windows, as the shell fetched them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LiveWindow {
     /// 10 s slices of the last 15 minutes, of all shards; two slices of one moment add up.
     pub slices: Vec<Slice>,
@@ -44,7 +44,7 @@ pub struct LiveWindow {
 }
 
 /// Whether every shard answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
     /// All of them did.
@@ -54,7 +54,7 @@ pub enum Coverage {
 }
 
 /// Why we could not look. Never a statement about the site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Blindness {
     /// Collector shards did not answer.

@@ -2,12 +2,13 @@
 //!
 //! Invariant: a value beyond its bound never prints as equal to it: [`Measured::comparison`] adds decimals until the two differ.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::config::alerting::{Aggregate, Compare};
+use crate::record::{choice, record, words};
 
 /// What a number counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Things without a unit.
@@ -25,6 +26,8 @@ pub enum Unit {
     /// So many times as much.
     Times,
 }
+
+words!(Unit { Plain "plain", Ratio "ratio", Seconds "seconds", Cents "cents", Bytes "bytes", PerSecond "per_second", Times "times" });
 
 impl Unit {
     /// The unit of `aggregate` of the series called `name`: Prometheus names end in their base unit.
@@ -112,7 +115,7 @@ fn grouped(whole: &str) -> String {
 }
 
 /// What a value was compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Threshold {
     /// Bad when greater.
@@ -122,6 +125,8 @@ pub enum Threshold {
     /// Bad when nothing came at all.
     Something,
 }
+
+choice!(Threshold { Above "above" (it), Below "below" (it), Something "something" });
 
 impl Threshold {
     /// The threshold of a rule that compares.
@@ -151,7 +156,7 @@ impl Threshold {
 }
 
 /// A value and what it was held against.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured {
     /// What was found.
     pub value: f64,
@@ -162,9 +167,11 @@ pub struct Measured {
     /// Over how long, in milliseconds.
     pub over_ms: i64,
     /// Where the value has to get back to before a firing alert ends; `None`, the threshold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<f64>,
 }
+
+record!(Measured { value, threshold, unit, over_ms, recovery, .. });
 
 impl Measured {
     /// A value held against a threshold, which is also where it recovers.

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::channel::Addresses;
 use crate::config::alerting::{Alerting, Route};
 
 /// Who is told, and how that came about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Routing {
     /// Channels that are told.
     pub channels: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Routing {
 }
 
 /// How a routing came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoutingWhy {
     /// By the routes that matched.

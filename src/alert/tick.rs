@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::evaluate::{Verdict, evaluate, zone};
-use super::incident::{AlertState, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
+use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, View, observe, stored_reads};
 use super::route::Routing;
+use super::suppress::{Suppression, Suppressors};
 use super::tell::tell;
 use super::watch;
 use crate::channel::Addresses;
@@ -22,11 +23,12 @@ use crate::outbox::enqueue::{Change, enqueue, swap_statements};
 use crate::ports::{Db, DbError};
 use crate::storage::alerts::{self, LastTick};
 use crate::storage::outbox::{self, Audit, ChannelHealth};
+use crate::storage::silences::{self, Silence};
 use crate::storage::{Statement, StatementResult, series};
 use crate::time::UnixMs;
 
 /// What one tick found and did: the one wide event that is logged, stored and shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TickReport {
     /// The tick's moment.
     pub now: UnixMs,
@@ -38,6 +40,8 @@ pub struct TickReport {
     pub happenings: Vec<Happening>,
     /// Messages decided on.
     pub messages: usize,
+    /// Alerts people would have been told of, were they not kept quiet: those this tick withheld first.
+    pub withheld: usize,
     /// Alerts another writer changed meanwhile; the next tick looks at them again.
     pub lost_swaps: usize,
     /// The outbox before this tick.
@@ -54,7 +58,7 @@ pub struct Seen<'a> {
 }
 
 /// How a tick ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TickOutcome {
     /// It was applied.
@@ -72,7 +76,7 @@ pub enum TickOutcome {
 }
 
 /// What happened to one alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Happening {
     /// The alert.
     pub alert: String,
@@ -82,6 +86,9 @@ pub struct Happening {
     pub transition: Transition,
     /// Who is told, if anybody is.
     pub routing: Option<Routing>,
+    /// Why nobody is told that it fires, while that is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Suppression>,
 }
 
 impl TickOutcome {
@@ -102,7 +109,16 @@ impl TickReport {
     }
 
     fn new(now: UnixMs, outcome: TickOutcome) -> Self {
-        Self { now, outcome, verdicts: BTreeMap::new(), happenings: Vec::new(), messages: 0, lost_swaps: 0, audit: Audit::default() }
+        Self {
+            now,
+            outcome,
+            verdicts: BTreeMap::new(),
+            happenings: Vec::new(),
+            messages: 0,
+            withheld: 0,
+            lost_swaps: 0,
+            audit: Audit::default(),
+        }
     }
 
     /// Whether the outside may be told that all is well with us: the tick was applied, it saw everything, and nobody's
@@ -122,6 +138,7 @@ struct Memory {
     last: Option<LastTick>,
     channels: Vec<ChannelHealth>,
     audit: Audit,
+    silences: Vec<Silence>,
 }
 
 /// Evaluates every rule at `now` and writes down what follows.
@@ -147,15 +164,18 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     // Turn verdicts, and what we see of ourselves, into signals: policy is applied before the state machine, not in it.
     let signals = signals(now, config, &memory, &judged, seen);
 
-    // Step every alert; what was told and what to store follow from the step alone.
+    // Step every alert; what to store follows from the step alone.
     let steps = steps(now, &memory.states, signals);
+
+    // Keep quiet what is silenced, expected or explained by another alert: the state changes, people are told when it is over.
+    let steps = suppressed(now, steps, &memory, config);
 
     // Route and write in one transaction: the states, their messages, and that this moment is done.
     let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
     for judged in &judged {
         *report.verdicts.entry(judged.verdict.as_str().to_owned()).or_default() += 1;
     }
-    apply(now, steps, config, addresses, db, &mut report).await?;
+    apply(now, steps, &memory, (config, addresses), db, &mut report).await?;
     Ok(report)
 }
 
@@ -163,21 +183,23 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
 pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db) -> Result<TickReport, DbError> {
     let memory = remembered(now, db).await?;
     let signals = watch::channels(&config.alerting, &memory.channels, &memory.states, now);
-    let steps = steps(now, &memory.states, signals);
+    let steps = suppressed(now, steps(now, &memory.states, signals), &memory, config);
     let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
-    let changes = decided(steps, config, addresses, &mut report);
+    let changes = decided(now, steps, &memory, (config, addresses), &mut report);
     write(&changes, enqueue(&changes, now), db, &mut report).await?;
     Ok(report)
 }
 
 async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
-    let mut results = db.batch(vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now)]).await?.into_iter();
+    let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now)];
+    let mut results = db.batch(read).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
     Ok(Memory {
         states: alerts::states(next())?,
         last: alerts::newest_tick(next())?,
         channels: next().decode("channels")?,
         audit: next().decode("outbox")?.into_iter().next().unwrap_or_default(),
+        silences: silences::silences(next())?,
     })
 }
 
@@ -245,6 +267,7 @@ fn signals(now: UnixMs, config: &Config, memory: &Memory, judged: &[Judged<'_>],
     }
     signals.push(watch::blindness(judged));
     signals.push(watch::configuration(seen.config_problem));
+    signals.push(watch::silences_ending(&memory.silences, &memory.states, now));
     signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
     let known: BTreeSet<String> = order::set(signals.iter().map(|(subject, _)| subject.id.clone()));
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
@@ -263,33 +286,55 @@ fn steps(now: UnixMs, states: &[AlertState], signals: Vec<(Subject, Signal)>) ->
         .collect()
 }
 
+/// An alert's step, and what keeps it quiet.
+struct Quieted {
+    subject: Subject,
+    step: Step,
+    suppression: Option<Suppression>,
+}
+
+/// Every step with what keeps its alert quiet; an alert explains others by how it stands after its own step.
+fn suppressed(now: UnixMs, steps: Vec<(Subject, Step)>, memory: &Memory, config: &Config) -> Vec<Quieted> {
+    let mut states: BTreeMap<&str, &AlertState> = memory.states.iter().map(|state| (state.subject.id.as_str(), state)).collect();
+    states.extend(steps.iter().filter_map(|(subject, step)| Some((subject.id.as_str(), step.next.as_ref()?))));
+    let firing: Vec<&Subject> = states.values().filter(|state| state.phase == Phase::Firing).map(|state| &state.subject).collect();
+    let suppressors = Suppressors::at(now, &memory.silences, &config.alerting, &firing);
+    let suppressions: Vec<Option<Suppression>> = steps.iter().map(|(subject, _)| suppressors.suppress(subject, now)).collect();
+    steps.into_iter().zip(suppressions).map(|((subject, step), suppression)| Quieted { subject, step, suppression }).collect()
+}
+
 async fn apply(
     now: UnixMs,
-    steps: Vec<(Subject, Step)>,
-    config: &Config,
-    addresses: &Addresses,
+    steps: Vec<Quieted>,
+    memory: &Memory,
+    told_by: (&Config, &Addresses),
     db: &impl Db,
     report: &mut TickReport,
 ) -> Result<(), DbError> {
-    let changes = decided(steps, config, addresses, report);
+    let changes = decided(now, steps, memory, told_by, report);
     let mut statements = enqueue(&changes, now);
     statements.push(alerts::remember_tick(now, &serde_json::to_string(report).unwrap_or_default()));
     write(&changes, statements, db, report).await
 }
 
 /// Routes every step and notes what happened.
-fn decided(steps: Vec<(Subject, Step)>, config: &Config, addresses: &Addresses, report: &mut TickReport) -> Vec<Change> {
+fn decided(now: UnixMs, steps: Vec<Quieted>, memory: &Memory, told_by: (&Config, &Addresses), report: &mut TickReport) -> Vec<Change> {
+    let stored: BTreeMap<&str, &AlertState> = memory.states.iter().map(|state| (state.subject.id.as_str(), state)).collect();
     let mut changes = Vec::new();
-    for (subject, step) in steps {
+    for Quieted { subject, step, suppression } in steps {
+        let stored = stored.get(subject.id.as_str()).copied();
         let transition = step.transition.clone();
-        let told = tell(step, config, addresses);
+        let told = tell(step, stored, suppression, told_by, now);
         let routing = told.as_ref().and_then(|(_, routing)| routing.clone());
+        let state = told.as_ref().map(|(change, _)| &change.next).or(stored);
         if transition != Transition::Quiet {
-            report.happenings.push(Happening { alert: subject.id, rule: subject.rule, transition, routing });
+            let withheld = state.and_then(|state| state.withheld.clone());
+            report.happenings.push(Happening { alert: subject.id, rule: subject.rule, transition, routing, withheld });
         }
         changes.extend(told.map(|(change, _)| change));
     }
     report.messages = changes.iter().map(|change| change.messages.len()).sum();
+    report.withheld = changes.iter().filter(|change| change.withheld.is_some()).count();
     changes
 }
 

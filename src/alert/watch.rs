@@ -1,26 +1,31 @@
 //! What Parapet watches of itself, as alerts like any other: its own blindness, rules that cannot be evaluated, a
-//! configuration that cannot be used, and channels that do not take messages.
+//! configuration that cannot be used, silences that end soon, and channels that do not take messages.
 //!
 //! One alert for one cause: when the Collectors do not answer, every rule is blind, and people get one message, not fifty.
 
 use std::collections::BTreeMap;
 
 use super::evaluate::Verdict;
-use super::incident::{AlertState, Signal, Subject};
+use super::incident::{AlertState, Phase, Signal, Subject};
 use super::tick::Judged;
 use crate::config::alerting::{Alerting, OnError, Rule, Severity};
 use crate::ids;
 use crate::order;
 use crate::storage::outbox::ChannelHealth;
 use crate::storage::series::Slice;
+use crate::storage::silences::Silence;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::{Kind, SeriesKey, name};
-use crate::time::{MINUTE_MS, UnixMs};
+use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 
 /// How long blindness lasts before people are told: one slow answer is not worth a page, three ticks are.
 const BLIND_FOR_MS: i64 = 2 * MINUTE_MS;
 /// How long a channel takes nothing before people are told through another: past the first six attempts.
 const CHANNEL_FAILING_MS: i64 = 10 * MINUTE_MS;
+/// How long before its end a silence is called to mind: time to look whether the work is done.
+const REMIND_MS: i64 = 15 * MINUTE_MS;
+/// Shorter silences are still in mind when they end.
+const REMINDED_MS: i64 = HOUR_MS;
 
 /// The label that names what kind of alert of our own it is.
 pub const ALERTNAME: &str = "alertname";
@@ -55,6 +60,33 @@ pub fn configuration(problem: Option<&str>) -> (Subject, Signal) {
     let summary = "Parapet works with the last good one: what was changed since is not watched.";
     let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-config", "config", name, summary, Severity::Warning, BTreeMap::new()) };
     (subject, signal)
+}
+
+/// The alert about silences that end soon while they keep quiet what still fires: people will be told of it all at once.
+pub fn silences_ending(silences: &[Silence], states: &[AlertState], now: UnixMs) -> (Subject, Signal) {
+    let kept_quiet = |silence: &Silence| {
+        let by_it = |state: &&AlertState| state.withheld.as_ref().is_some_and(|why| why.id == silence.id);
+        states.iter().filter(|state| state.phase == Phase::Firing).filter(by_it).count()
+    };
+    let soon = silences.iter().filter(|silence| {
+        silence.holds_at(now) && silence.ends_at.since(now) <= REMIND_MS && silence.ends_at.since(silence.starts_at) >= REMINDED_MS
+    });
+    let said: Vec<String> = soon
+        .map(|silence| (silence, kept_quiet(silence)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(silence, count)| {
+            let (id, author, end) = (&silence.id, &silence.author, silence.ends_at.rfc3339());
+            format!("{id} of {author} ends at {end} and {count} of its alerts still fire")
+        })
+        .collect();
+    let signal = if said.is_empty() {
+        Signal::Off { measured: None }
+    } else {
+        Signal::On { measured: None, detail: Some(format!("{}.", said.join("; "))) }
+    };
+    let (name, summary) =
+        ("A silence ends soon", "What it keeps quiet still fires, and people will be told: finish the work or make it longer.");
+    (own("parapet-silence", "silence-ending", name, summary, Severity::Info, BTreeMap::new()), signal)
 }
 
 /// How long ago the tick before this one was, as a series like any other. The first tick ever has none.

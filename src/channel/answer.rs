@@ -5,7 +5,7 @@
 //! and Resend say in their documentation that 429 means later, so we do not.)
 
 use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::sentry::quota::{self, Category};
 use super::{Address, statuspage};
@@ -14,7 +14,7 @@ use crate::ports::{HttpError, HttpResponse};
 use crate::time::UnixMs;
 
 /// What became of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
     /// The peer has it.
@@ -29,7 +29,7 @@ pub enum DeliveryOutcome {
 }
 
 /// An outcome, and what is written down of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// What it means.
     pub outcome: DeliveryOutcome,

@@ -175,7 +175,8 @@ fn split_credentials(url: &str) -> (String, Option<String>) {
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+/// `%2F` as `/`, in a URL's user part or a query.
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
@@ -22,7 +22,7 @@ pub mod statuspage;
 pub mod webhook;
 
 /// Why a notification could not be turned into a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderError {
     /// The secret that holds the address is not a URL (or DSN) this channel can use. Its text is not repeated here.

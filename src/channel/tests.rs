@@ -8,6 +8,7 @@ use crate::alert::notification::{NotifyReason, Stamp};
 use crate::alert::quantity::{Measured, Threshold, Unit};
 use crate::config::alerting::{EmailFormat, PagerDutyRegion, Severity};
 use crate::ports::{HttpError, HttpResponse};
+use crate::record::FromJson;
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// 2026-03-02T12:00:00Z.
@@ -259,7 +260,7 @@ fn long_answers_are_cut_and_control_characters_dropped() {
 
 #[test]
 fn a_missing_secret_turns_a_channel_off_and_is_named() {
-    let alerting: Alerting = serde_json::from_value(json!({
+    let alerting: Alerting = FromJson::from_json(json!({
         "channels": [
             {"id": "slack", "via": {"slack": {"secret": "HOOK"}}},
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},

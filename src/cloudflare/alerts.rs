@@ -4,7 +4,7 @@ use worker::Env;
 
 use super::bindings::{self, Class};
 use super::d1::D1;
-use super::engine::{self, Done};
+use super::engine;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::ports::{Db, DbError};
@@ -19,7 +19,7 @@ pub(super) async fn send_test(env: &Env, config: &Config, body: &[u8], now: Unix
     let db = D1::bound(env).map_err(|error| unavailable(&error))?;
     db.batch(outbox::insert_free(&messages, now)).await.map_err(|error| unavailable(&error))?;
     // The messages are durable; an Engine that does not answer now sends them later.
-    let sent = async { bindings::call::<_, Done>(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", &()).await };
+    let sent = async { bindings::call(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", "null".to_owned()).await };
     if let Err(error) = sent.await {
         worker::console_error!("test alert: the Engine did not answer: {error}");
     }
@@ -57,7 +57,8 @@ async fn read_delivery(db: &D1, id: &str) -> Result<Option<DeliveryView>, Proble
     Ok(found.map_err(|error| unavailable(&error))?.map(|(message, attempts)| delivery_view(message, attempts)))
 }
 
-fn addresses(env: &Env, config: &Config) -> Addresses {
+/// Where each channel leads.
+pub(super) fn addresses(env: &Env, config: &Config) -> Addresses {
     Addresses::resolve(&config.alerting, |name| bindings::text(env, name))
 }
 

@@ -1,7 +1,9 @@
 //! What the deployment hands the Worker: binding names in one place, and calls to our own Durable Objects.
 
-use serde::{Serialize, de::DeserializeOwned};
-use worker::{Env, Method, Request, RequestInit, Response, Stub};
+use serde::Serialize;
+use worker::{Env, Method, Request, RequestInit, Response, SqlStorageValue, Stub};
+
+use crate::record::{self, FromJson};
 
 /// The D1 database.
 pub(super) const DB: &str = "DB";
@@ -32,9 +34,8 @@ pub(super) fn stub(env: &Env, class: Class, name: &str) -> worker::Result<Stub> 
     env.durable_object(class.binding())?.get_by_name(name)
 }
 
-/// `POST`s `body` as JSON to `path` of a Durable Object and reads its JSON answer; any status but 200 is an error.
-pub(super) async fn call<B: Serialize, A: DeserializeOwned>(stub: &Stub, path: &str, body: &B) -> worker::Result<A> {
-    let text = serde_json::to_string(body)?;
+/// `POST`s the JSON `text` to `path` of a Durable Object and gives its JSON answer; any status but 200 is an error.
+pub(super) async fn call(stub: &Stub, path: &str, text: String) -> worker::Result<String> {
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(text.into()));
     let request = Request::new_with_init(&format!("https://parapet.internal{path}"), &init)?;
@@ -43,16 +44,44 @@ pub(super) async fn call<B: Serialize, A: DeserializeOwned>(stub: &Stub, path: &
     if response.status_code() != 200 {
         return Err(worker::Error::RustError(format!("{path} answered {}: {answer}", response.status_code())));
     }
-    Ok(serde_json::from_str(&answer)?)
+    Ok(answer)
+}
+
+/// `body` as JSON text.
+pub(super) fn text_of<B: Serialize>(body: &B) -> worker::Result<String> {
+    Ok(serde_json::to_string(body)?)
+}
+
+/// What a JSON text says.
+pub(super) fn read<A: FromJson>(text: &str) -> worker::Result<A> {
+    record::read(text.as_bytes()).map_err(|error| worker::Error::RustError(error.to_string()))
 }
 
 /// A 200 with `body` as JSON.
 pub(super) fn json<B: Serialize>(body: &B) -> worker::Result<Response> {
-    Ok(Response::ok(serde_json::to_string(body)?)?.with_headers(worker::Headers::from_iter([("content-type", "application/json")])))
+    Ok(Response::ok(text_of(body)?)?.with_headers(worker::Headers::from_iter([("content-type", "application/json")])))
 }
 
 /// A variable's or secret's text; `None` when it is not bound or empty.
 pub(super) fn text(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &name.into()).ok()?.as_string()?;
     (!value.trim().is_empty()).then_some(value)
+}
+
+/// The text in column `index` of a row; empty if there is none.
+pub(super) fn column_text(row: &[SqlStorageValue], index: usize) -> &str {
+    match row.get(index) {
+        Some(SqlStorageValue::String(text)) => text,
+        _ => "",
+    }
+}
+
+/// The whole number in column `index` of a row; 0 if there is none.
+#[expect(clippy::cast_possible_truncation, reason = "SQLite's integers come as JavaScript numbers, whole and below 2^53")]
+pub(super) fn column_int(row: &[SqlStorageValue], index: usize) -> i64 {
+    match row.get(index) {
+        Some(SqlStorageValue::Integer(number)) => *number,
+        Some(SqlStorageValue::Float(number)) => *number as i64,
+        _ => 0,
+    }
 }

@@ -15,12 +15,14 @@ use serde::{Deserialize, Serialize};
 use worker::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State, durable_object};
 
+use super::bindings::{column_int, column_text};
 use super::d1::D1;
 use super::{bindings, clock, report};
 use crate::ports::Db;
+use crate::record::record;
 use crate::storage;
 use crate::telemetry::buffer::Batch;
-use crate::telemetry::window::{Bounds, Checkpoint, Detail, LATE_MS, LIVE_MS, Part, Window};
+use crate::telemetry::window::{Bounds, Checkpoint, Detail, LATE_MS, LIVE_MS, LiveAnswer, Part, Window};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UnixMs};
 
 /// A batch for one shard, with the bounds of the sender's configuration.
@@ -35,14 +37,16 @@ pub(super) struct Write {
 }
 
 /// What a `/write` answers once the batch is on disk.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Written {
     /// The configuration version in force, for isolates to follow.
     pub(super) config_version: i64,
 }
 
+record!(Written { config_version, .. });
+
 /// A window question.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Ask {
     /// The window's end.
     pub(super) now: UnixMs,
@@ -51,6 +55,8 @@ pub(super) struct Ask {
     /// How much of it.
     pub(super) detail: Detail,
 }
+
+record!(Ask { now, window_ms, detail });
 
 /// How long after a minute's end it is written: stragglers of the last flush have come by then.
 const SETTLE_MS: i64 = 3 * SECOND_MS;
@@ -98,12 +104,14 @@ impl DurableObject for Collector {
                 bindings::json(&written)
             }
             "/window" => {
-                let ask: Ask = serde_json::from_str(&body)?;
+                let ask: Ask = bindings::read(&body)?;
                 self.with_memory(|memory| Ok(memory.window.live(ask.now, ask.window_ms, ask.detail))).and_then(|live| bindings::json(&live))
             }
-            "/totals" => self.with_memory(|memory| Ok(memory.window.totals())).and_then(|totals| bindings::json(&totals)),
+            "/totals" => self
+                .with_memory(|memory| Ok(LiveAnswer { slices: Vec::new(), cells: memory.window.totals(), lag_ms: 0 }))
+                .and_then(|totals| bindings::json(&totals)),
             "/config" => {
-                let version: i64 = serde_json::from_str(&body)?;
+                let version: i64 = bindings::read(&body)?;
                 self.set_config_version(version)?;
                 bindings::json(&version)
             }
@@ -147,7 +155,7 @@ impl Collector {
         for statement in SCHEMA {
             sql.exec(statement, None)?;
         }
-        let unwritten: Vec<UnixMs> = self.meta("unwritten")?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let unwritten: Vec<UnixMs> = self.meta("unwritten")?.and_then(|text| bindings::read(&text).ok()).unwrap_or_default();
         let window = Window::restored(self.stored_parts()?, &unwritten);
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let mut memory = Memory {
@@ -157,9 +165,10 @@ impl Collector {
             config_version: number(self.meta("config_version")?),
             next_ingest_seq: now.0,
         };
-        for row in sql.exec("SELECT at, body FROM journal WHERE body IS NOT NULL ORDER BY at", None)?.to_array::<JournalRow>()? {
-            match serde_json::from_str::<Write>(&row.body) {
-                Ok(write) => memory.window.apply(&write.batch, UnixMs(row.at), write.bounds),
+        for row in sql.exec("SELECT at, body FROM journal WHERE body IS NOT NULL ORDER BY at", None)?.raw() {
+            let row = row?;
+            match serde_json::from_str::<Write>(column_text(&row, 1)) {
+                Ok(write) => memory.window.apply(&write.batch, UnixMs(column_int(&row, 0)), write.bounds),
                 Err(error) => worker::console_error!("collector: a journal row does not read: {error}"),
             }
         }
@@ -179,7 +188,7 @@ impl Collector {
                 ("ingest".to_owned(), memory.next_ingest_seq)
             };
             let known = sql.exec("SELECT seq FROM journal WHERE isolate = ? AND seq = ?", vec![isolate.clone().into(), seq.into()])?;
-            if !known.to_array::<serde_json::Value>()?.is_empty() {
+            if known.raw().next().is_some() {
                 return Ok(written);
             }
             let fresh_ids = keep_unknown(&sql, &mut write.batch)?;
@@ -262,17 +271,19 @@ impl Collector {
     }
 
     fn meta(&self, key: &str) -> worker::Result<Option<String>> {
-        let rows = self.sql().exec("SELECT value FROM meta WHERE key = ?", vec![key.into()])?.to_array::<MetaRow>()?;
-        Ok(rows.into_iter().next().map(|row| row.value))
+        let row = self.sql().exec("SELECT value FROM meta WHERE key = ?", vec![key.into()])?.raw().next().transpose()?;
+        Ok(row.map(|row| column_text(&row, 0).to_owned()))
     }
 
     fn stored_parts(&self) -> worker::Result<Vec<Checkpoint>> {
         let mut parts: Vec<(Part, UnixMs, String)> = Vec::new();
-        for row in self.sql().exec("SELECT part, t, body FROM checkpoint ORDER BY part, t, chunk", None)?.to_array::<PartRow>()? {
-            let Some(part) = Part::from_str(&row.part) else { continue };
-            match parts.last_mut().filter(|(known, t, _)| *known == part && t.0 == row.t) {
-                Some((_, _, text)) => text.push_str(&row.body),
-                None => parts.push((part, UnixMs(row.t), row.body)),
+        for row in self.sql().exec("SELECT part, t, body FROM checkpoint ORDER BY part, t, chunk", None)?.raw() {
+            let row = row?;
+            let Some(part) = Part::from_str(column_text(&row, 0)) else { continue };
+            let (t, body) = (UnixMs(column_int(&row, 1)), column_text(&row, 2));
+            match parts.last_mut().filter(|(known, begun, _)| *known == part && *begun == t) {
+                Some((_, _, text)) => text.push_str(body),
+                None => parts.push((part, t, body.to_owned())),
             }
         }
         parts.into_iter().map(|(part, t, text)| Ok((part, t, serde_json::from_str(&text)?))).collect()
@@ -301,29 +312,6 @@ const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 ];
 
-#[derive(Deserialize)]
-struct JournalRow {
-    at: i64,
-    body: String,
-}
-
-#[derive(Deserialize)]
-struct MetaRow {
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct PartRow {
-    part: String,
-    t: i64,
-    body: String,
-}
-
-#[derive(Deserialize)]
-struct IdRow {
-    id: String,
-}
-
 fn set_meta(sql: &SqlStorage, key: &str, value: &str) -> worker::Result<()> {
     sql.exec("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", vec![key.into(), value.into()]).map(|_| ())
 }
@@ -335,8 +323,10 @@ fn keep_unknown(sql: &SqlStorage, batch: &mut Batch) -> worker::Result<Vec<Strin
         return Ok(Vec::new());
     }
     let asked = vec![serde_json::to_string(&ids)?.into()];
-    let known = sql.exec("SELECT id FROM event WHERE id IN (SELECT value FROM json_each(?))", asked)?.to_array::<IdRow>()?;
-    let mut seen: HashSet<String> = known.into_iter().map(|row| row.id).collect();
+    let mut seen = HashSet::new();
+    for row in sql.exec("SELECT id FROM event WHERE id IN (SELECT value FROM json_each(?))", asked)?.raw() {
+        seen.insert(column_text(&row?, 0).to_owned());
+    }
     let mut fresh = Vec::new();
     batch.entries.retain(|entry| match &entry.id {
         None => true,

@@ -1,4 +1,4 @@
-//! The Engine's talk with the Collectors: the live window a tick looks at, and what the tick counts of itself.
+//! Talk with the Collectors: what they hold in memory, for ticks and for the console, and what the Engine counts of itself.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 use worker::{Delay, Env};
 
 use super::bindings;
-use super::collector::{Ask, Write, Written};
+use super::collector::{Ask, Write};
 use super::isolate;
 use crate::alert::observe::{Coverage, LIVE_MS, LiveWindow, SLICE_MS};
 use crate::alert::tick::TickReport;
@@ -21,20 +21,33 @@ use crate::time::UnixMs;
 /// How long a Collector may take: one that does not answer blinds the tick, it does not stop it.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// The slices of all Collectors for a tick at `now`.
-pub(super) async fn live_window(env: &Env, now: UnixMs) -> LiveWindow {
-    let (mut slices, mut missing) = (Vec::new(), Vec::new());
-    // A Collector leaves out the bucket that the start falls into; two more make sure the 15 minutes are whole.
-    let ask = Ask { now, window_ms: LIVE_MS + 2 * SLICE_MS, detail: Detail::Slices };
+/// Every Collector's answer to the JSON `body` at `path`, and the shards that gave none.
+pub(super) async fn ask(env: &Env, path: &str, body: &str) -> (Vec<String>, Vec<u32>) {
+    let (mut answers, mut missing) = (Vec::new(), Vec::new());
     for shard in 0..isolate::collector_shards(env) {
-        match within_bound(async { bindings::call::<_, LiveAnswer>(&isolate::collector(env, shard)?, "/window", &ask).await }).await {
-            Ok(answer) => slices.extend(answer.slices),
+        match within_bound(async { bindings::call(&isolate::collector(env, shard)?, path, body.to_owned()).await }).await {
+            Ok(answer) => answers.push(answer),
             Err(error) => {
-                worker::console_error!("tick: collector {shard} did not answer: {error}");
+                worker::console_error!("collector {shard} did not answer {path}: {error}");
                 missing.push(shard);
             }
         }
     }
+    (answers, missing)
+}
+
+/// What the Collectors hold in memory: of the window `asked`, or since they began.
+pub(super) async fn ask_live(env: &Env, path: &str, asked: Option<Ask>) -> (Vec<LiveAnswer>, Vec<u32>) {
+    let (answers, missing) = ask(env, path, &serde_json::to_string(&asked).unwrap_or_default()).await;
+    (answers.iter().filter_map(|text| serde_json::from_str(text).ok()).collect(), missing)
+}
+
+/// The slices of all Collectors for a tick at `now`.
+pub(super) async fn live_window(env: &Env, now: UnixMs) -> LiveWindow {
+    // A Collector leaves out the bucket that the start falls into; two more make sure the 15 minutes are whole.
+    let asked = Ask { now, window_ms: LIVE_MS + 2 * SLICE_MS, detail: Detail::Slices };
+    let (live, missing) = ask_live(env, "/window", Some(asked)).await;
+    let slices = live.into_iter().flat_map(|answer| answer.slices).collect();
     LiveWindow { slices, coverage: if missing.is_empty() { Coverage::Whole } else { Coverage::Missing(missing) } }
 }
 
@@ -61,7 +74,7 @@ async fn count(env: &Env, config: &Config, counter: &str, at: UnixMs, entries: V
     }
     let writer = Some(Writer { isolate: counter.to_owned(), seq: u64::try_from(at.0).unwrap_or_default() });
     let write = Write { shard: 0, bounds: isolate::bounds(config), batch: Batch { writer, entries } };
-    let written = within_bound(async { bindings::call::<_, Written>(&isolate::collector(env, 0)?, "/write", &write).await }).await;
+    let written = within_bound(async { bindings::call(&isolate::collector(env, 0)?, "/write", bindings::text_of(&write)?).await }).await;
     if let Err(error) = written {
         worker::console_error!("{counter}: not counted: {error}");
     }

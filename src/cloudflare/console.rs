@@ -12,16 +12,14 @@ use super::bindings;
 use super::collector::{Ask, Write, Written};
 use super::d1::D1;
 use super::isolate::{self, Here};
-use super::{active, alerts, clock, glue};
+use super::{active, alerts, clock, collectors, glue};
 use crate::config::Config;
 use crate::edge::pipeline::Facts;
 use crate::telemetry::buffer::{Batch, Entry};
-use crate::telemetry::cell::Cell;
-use crate::telemetry::series::SeriesKey;
-use crate::telemetry::window::{Detail, LIVE_MS, LiveAnswer, merge_answers};
+use crate::telemetry::window::{Detail, LIVE_MS, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
-use crate::web::auth;
-use crate::web::endpoint::{self, Endpoint};
+use crate::web::auth::{self, Principal};
+use crate::web::endpoint::{self, Alertmanager, Endpoint};
 use crate::web::health::{self, Intake, Messages, Seen, Ticks};
 use crate::web::problem::{self, Problem};
 use crate::web::realtime::{self, Surroundings};
@@ -69,10 +67,11 @@ pub(super) async fn answer(
         Ok(reply) => reply,
         Err(problem) => {
             let challenge = auth::www_authenticate(&problem).map(|challenge| ("www-authenticate", challenge));
-            let reply = Reply {
-                status: problem.status,
-                content_type: problem::CONTENT_TYPE,
-                body: problem.for_request(facts.request_id).to_json(),
+            let (status, problem) = (problem.status, problem.for_request(facts.request_id));
+            let reply = if facts.path.starts_with("/api/v2/") {
+                Reply { status, content_type: "application/json", body: web::alertmanager::error_text(&problem) }
+            } else {
+                Reply { status, content_type: problem::CONTENT_TYPE, body: problem.to_json() }
             };
             return respond(&reply, facts, challenge);
         }
@@ -142,7 +141,30 @@ impl Call<'_> {
                 Ok(Reply::json(201, &web::tokens::create(&self.db()?, &body, &principal, random, self.now).await?))
             }
             Endpoint::RevokeToken(id) => Ok(Reply::json(200, &web::tokens::revoke(&self.db()?, &id, self.now).await?)),
+            Endpoint::ListSilences => Ok(Reply::json(200, &web::silences::list(&self.db()?, self.now).await?)),
+            Endpoint::CreateSilence => {
+                let body = self.body().await?;
+                Ok(Reply::json(201, &web::silences::create(&self.db()?, &body, &principal, self.now).await?))
+            }
+            Endpoint::EndSilence(id) => Ok(Reply::json(200, &web::silences::end(&self.db()?, &id, self.now).await?)),
+            Endpoint::Alertmanager(asked) => self.alertmanager(asked, &principal).await,
         }
+    }
+
+    async fn alertmanager(&self, asked: Alertmanager, principal: &Principal) -> Result<Reply, Problem> {
+        use web::alertmanager as api;
+        let (db, now) = (self.db()?, self.now);
+        Ok(match asked {
+            Alertmanager::Alerts => {
+                let addresses = alerts::addresses(self.env, &self.config);
+                Reply::json(200, &api::list_alerts(&db, self.query, (&self.config, &addresses), now).await?)
+            }
+            Alertmanager::Silences => Reply::json(200, &api::list_silences(&db, self.query, now).await?),
+            Alertmanager::CreateSilence => Reply::json(200, &api::create_silence(&db, &self.body().await?, principal, now).await?),
+            Alertmanager::Silence(id) => Reply::json(200, &api::silence(&db, &id, now).await?),
+            Alertmanager::EndSilence(id) => Reply::json(200, &api::end_silence(&db, &id, now).await?),
+            Alertmanager::Status => Reply::json(200, &api::status(&self.config, now)),
+        })
     }
 
     fn db(&self) -> Result<D1, Problem> {
@@ -152,7 +174,7 @@ impl Call<'_> {
     /// Tells the Collectors which version is active, so that isolates follow with their next flush; a Collector that does
     /// not hear it reads it from D1 within a minute.
     async fn spread(&self, version: i64) {
-        let _ = ask_collectors::<i64, _>(self.env, "/config", &version).await;
+        let _ = collectors::ask(self.env, "/config", &version.to_string()).await;
         self.here.follow(self.env, version).await;
     }
 
@@ -163,11 +185,12 @@ impl Call<'_> {
             return Ok(reply);
         }
         let ask = Ask { now: self.now, window_ms: i64::from(window_s) * SECOND_MS, detail: Detail::Merged };
-        let (live, missing_shards) = ask_collectors::<LiveAnswer, _>(self.env, "/window", &ask).await;
+        let (live, missing_shards) = collectors::ask_live(self.env, "/window", Some(ask)).await;
         if live.is_empty() {
             return Err(Problem::unavailable("The Collector"));
         }
-        let around = Surroundings { missing_shards, ..surroundings(self.env).await };
+        let around =
+            Surroundings { missing_shards: u32::try_from(missing_shards.len()).unwrap_or(u32::MAX), ..surroundings(self.env).await };
         let document = realtime::render(self.now, window_s, &merge_answers(live), &self.config.business.shown, &around);
         Ok(Self::remember(key, Reply::json(200, &document)))
     }
@@ -176,12 +199,11 @@ impl Call<'_> {
         if let Some(reply) = self.recent("exposition") {
             return Ok(reply);
         }
-        let (shards, _) = ask_collectors::<Vec<(SeriesKey, Cell)>, _>(self.env, "/totals", &()).await;
-        if shards.is_empty() {
+        let (totals, _) = collectors::ask_live(self.env, "/totals", None).await;
+        if totals.is_empty() {
             return Err(Problem::unavailable("The Collector"));
         }
-        let answers = shards.into_iter().map(|cells| LiveAnswer { slices: Vec::new(), cells, lag_ms: 0 }).collect();
-        let body = exposition::render(&merge_answers(answers).cells);
+        let body = exposition::render(&merge_answers(totals).cells);
         Ok(Self::remember("exposition".to_owned(), Reply { status: 200, content_type: exposition::CONTENT_TYPE, body }))
     }
 
@@ -190,8 +212,8 @@ impl Call<'_> {
         let alerting = alerts::health(self.env, &self.config, self.now).await.ok();
         let ticks = alerts::counts(self.env).await.ok().map(|(_, last_at)| Ticks { last_at });
         let ask = Ask { now: self.now, window_ms: LIVE_MS, detail: Detail::Merged };
-        let (live, missing_shards) = ask_collectors::<LiveAnswer, _>(self.env, "/window", &ask).await;
-        let live = (missing_shards == 0).then(|| merge_answers(live));
+        let (live, missing_shards) = collectors::ask_live(self.env, "/window", Some(ask)).await;
+        let live = missing_shards.is_empty().then(|| merge_answers(live));
         let tokens = match self.db() {
             Ok(db) => web::tokens::list(&db, self.now).await.ok(),
             Err(_) => None,
@@ -224,7 +246,9 @@ impl Call<'_> {
         for (shard, entries) in by_shard {
             let write = Write { shard, bounds: isolate::bounds(&self.config), batch: Batch { writer: None, entries } };
             let stub = isolate::collector(self.env, shard).map_err(|_| Problem::unavailable("The Collector"))?;
-            let written: Written = bindings::call(&stub, "/write", &write).await.map_err(|error| {
+            let written: worker::Result<Written> =
+                async { bindings::read(&bindings::call(&stub, "/write", bindings::text_of(&write)?).await?) }.await;
+            let written = written.map_err(|error| {
                 worker::console_error!("ingest: a Collector did not take a batch: {error}");
                 Problem::unavailable("The Collector")
             })?;
@@ -260,25 +284,6 @@ impl Call<'_> {
         RECENT.with_borrow_mut(|recent| recent.insert(key, (clock::now(), reply.content_type, reply.body.clone())));
         reply
     }
-}
-
-/// Every Collector's answer, and how many did not give one.
-async fn ask_collectors<A: serde::de::DeserializeOwned, B: serde::Serialize>(env: &Env, path: &str, body: &B) -> (Vec<A>, u32) {
-    let (mut answers, mut missing) = (Vec::new(), 0);
-    for shard in 0..isolate::collector_shards(env) {
-        let answer = match isolate::collector(env, shard) {
-            Ok(stub) => bindings::call(&stub, path, body).await,
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(answer) => answers.push(answer),
-            Err(error) => {
-                worker::console_error!("collector {shard} did not answer {path}: {error}");
-                missing += 1;
-            }
-        }
-    }
-    (answers, missing)
 }
 
 /// What D1 knows of alerts and ticks; nothing when it does not answer, since realtime must.

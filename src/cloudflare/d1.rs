@@ -1,61 +1,77 @@
-//! [`Db`] on D1: `batch` is a transaction; integers are bound as JavaScript numbers; rows come back as JSON objects.
+//! [`Db`] on D1: one batch is one transaction, one JSON text of statements going in and one of rows coming back.
+//!
+//! JSON because the rows are read as JSON values anyway; going through serde for every JavaScript value would be a second
+//! reader in the Worker. Integers are JavaScript numbers: below 2^53.
 
-use wasm_bindgen::JsValue;
-use worker::{D1Database, D1Result, Env};
+use serde_json::Value;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use worker::Env;
 
-use super::bindings;
+use super::{bindings, glue};
 use crate::ports::{Db, DbError};
+use crate::record::{self, record};
 use crate::storage::{Param, Statement, StatementResult};
 
 /// The bound database.
-pub(super) struct D1(D1Database);
+pub(super) struct D1(JsValue);
 
 impl D1 {
     /// The database bound as `DB`.
     pub(super) fn bound(env: &Env) -> Result<Self, DbError> {
-        env.d1(bindings::DB).map(Self).map_err(|error| DbError::Refused { message: error.to_string() })
+        match js_sys::Reflect::get(env, &bindings::DB.into()) {
+            Ok(database) if database.is_object() => Ok(Self(database)),
+            _ => Err(DbError::Refused { message: format!("there is no D1 database bound as {}", bindings::DB) }),
+        }
     }
 }
 
 impl Db for D1 {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<StatementResult>, DbError> {
-        let prepared = statements
-            .iter()
-            .map(|statement| self.0.prepare(statement.sql).bind(&statement.params.iter().map(bound).collect::<Vec<_>>()))
-            .collect::<worker::Result<Vec<_>>>()
-            .map_err(|error| db_error(&error))?;
-        let results = self.0.batch(prepared).await.map_err(|error| db_error(&error))?;
-        results.iter().map(read).collect()
+        let asked: Vec<Value> = statements.into_iter().map(written).collect();
+        let answer = match glue::d1_batch(&self.0, &Value::Array(asked).to_string()) {
+            Ok(promise) => JsFuture::from(promise).await,
+            Err(error) => Err(error),
+        };
+        let text = answer.map_err(|error| db_error(&error))?.as_string().unwrap_or_default();
+        let results: Vec<Answered> = record::read(text.as_bytes()).map_err(|error| DbError::Refused { message: error.to_string() })?;
+        Ok(results.into_iter().map(StatementResult::from).collect())
     }
 }
 
-fn bound(param: &Param) -> JsValue {
-    match param {
-        Param::Null => JsValue::NULL,
-        Param::Int(value) => JsValue::from_f64(*value as f64),
-        Param::Real(value) => JsValue::from_f64(*value),
-        Param::Text(value) => JsValue::from_str(value),
+/// `[sql, parameter, …]`.
+fn written(statement: Statement) -> Value {
+    let mut parts = vec![Value::from(statement.sql)];
+    for param in statement.params {
+        parts.push(match param {
+            Param::Null => Value::Null,
+            Param::Int(value) => value.into(),
+            Param::Real(value) => value.into(),
+            Param::Text(value) => value.into(),
+        });
+    }
+    Value::Array(parts)
+}
+
+struct Answered {
+    rows: Vec<Value>,
+    changes: u64,
+    rows_read: u64,
+    rows_written: u64,
+}
+
+record!(Answered { rows, changes, rows_read, rows_written });
+
+impl From<Answered> for StatementResult {
+    fn from(answered: Answered) -> Self {
+        let Answered { rows, changes, rows_read, rows_written } = answered;
+        Self { rows, changes, rows_read, rows_written }
     }
 }
 
-fn read(result: &D1Result) -> Result<StatementResult, DbError> {
-    let rows = result.results::<serde_json::Value>().map_err(|error| db_error(&error))?;
-    let meta = result.meta().ok().flatten();
-    let count = |value: Option<usize>| value.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-    Ok(StatementResult {
-        rows,
-        changes: count(meta.as_ref().and_then(|meta| meta.changes)),
-        rows_read: count(meta.as_ref().and_then(|meta| meta.rows_read)),
-        rows_written: count(meta.as_ref().and_then(|meta| meta.rows_written)),
-    })
-}
-
-/// Only the first line: worker's D1 errors print a JavaScript stack below it.
-fn db_error(error: &worker::Error) -> DbError {
-    let text = match error {
-        worker::Error::D1(error) => error.cause(),
-        other => other.to_string(),
-    };
+/// What D1 says, without the JavaScript stack.
+fn db_error(error: &JsValue) -> DbError {
+    let text = error.dyn_ref::<js_sys::Error>().map_or_else(String::new, |error| error.message().into());
     let message = text.lines().next().unwrap_or_default().to_owned();
     if message.contains("connection lost") || message.contains("reset") { DbError::Lost { message } } else { DbError::Refused { message } }
 }

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use futures_util::future::join;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use worker::wasm_bindgen;
 use worker::{Delay, DurableObject, Env, Request, Response, State, durable_object};
 
@@ -58,7 +58,7 @@ enum Delivering {
 }
 
 /// What `/tick` and `/deliver` answer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Done {
     /// The tick, if there was one; `None` when one was already running.
     pub(super) tick: Option<TickReport>,
@@ -83,7 +83,7 @@ impl DurableObject for Engine {
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let body = request.text().await?;
         let done = match request.path().as_str() {
-            "/tick" => self.tick(serde_json::from_str(&body)?).await,
+            "/tick" => self.tick(bindings::read(&body)?).await,
             "/deliver" => self.deliver(clock::now()).await,
             _ => return Response::error("no such call", 404),
         };

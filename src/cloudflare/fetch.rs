@@ -111,7 +111,7 @@ impl Edge for Runtime<'_> {
             let shard = isolate::shard_of(key.as_bytes(), isolate::shards(self.env, "LIMITER_SHARDS", 8));
             let stub = bindings::stub(self.env, Class::Limiter, &format!("{}-{shard}", limit.id))?;
             let attempt = Attempt { key: key.to_owned(), requests: limit.requests, window_s: limit.window_s };
-            bindings::call::<_, LimitDecision>(&stub, "/attempt", &attempt).await
+            bindings::read::<LimitDecision>(&bindings::call(&stub, "/attempt", bindings::text_of(&attempt)?).await?)
         });
         match select(asked, std::pin::pin!(Delay::from(LIMITER_BOUND))).await {
             Either::Left((Ok(decision), _)) => Ok(decision),

@@ -52,3 +52,17 @@ export function ownResponse(status, fields, body) {
   for (let at = 0; at < fields.length; at += 2) headers.append(fields[at], fields[at + 1]);
   return new Response(body, { status, headers });
 }
+
+/** A JSON list of `[sql, parameter, …]` as one batch of D1, and its answer as JSON. */
+export async function d1Batch(database, statements) {
+  const bound = JSON.parse(statements).map(([sql, ...parameters]) => database.prepare(sql).bind(...parameters));
+  const results = await database.batch(bound);
+  return JSON.stringify(
+    results.map(({ results: rows, meta }) => ({
+      rows: rows ?? [],
+      changes: meta?.changes ?? 0,
+      rows_read: meta?.rows_read ?? 0,
+      rows_written: meta?.rows_written ?? 0,
+    })),
+  );
+}

@@ -1,4 +1,4 @@
-//! glue.mjs, for Rust: reading a request's facts, sending it on, adding fields to a response, each in one crossing.
+//! glue.mjs, for Rust: reading a request's facts, sending it on, adding fields to a response, asking D1, each in one crossing.
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
@@ -17,6 +17,9 @@ extern "C" {
     /// The same response with fields set.
     #[wasm_bindgen(js_name = withFields, catch)]
     pub(super) fn with_fields(response: &web_sys::Response, fields: Vec<String>) -> Result<web_sys::Response, JsValue>;
+    /// Runs a JSON list of `[sql, parameter, …]` as one batch; gives a JSON list of `{rows, changes, rows_read, rows_written}`.
+    #[wasm_bindgen(js_name = d1Batch, catch)]
+    pub(super) fn d1_batch(database: &JsValue, statements: &str) -> Result<Promise, JsValue>;
     /// A response of our own.
     #[wasm_bindgen(js_name = ownResponse, catch)]
     pub(super) fn own_response(status: u16, fields: Vec<String>, body: &str) -> Result<web_sys::Response, JsValue>;

@@ -107,7 +107,8 @@ impl Here {
         let stub = collector(env, shard)?;
         for batch in batches {
             let seq = batch.writer.as_ref().map_or(0, |writer| writer.seq);
-            let written: Written = bindings::call(&stub, "/write", &Write { shard, bounds, batch }).await?;
+            let write = bindings::text_of(&Write { shard, bounds, batch })?;
+            let written: Written = bindings::read(&bindings::call(&stub, "/write", write).await?)?;
             self.isolate.borrow_mut().buffer.acknowledge(seq);
             self.follow(env, written.config_version).await;
         }

@@ -6,16 +6,18 @@
 
 use std::cell::{Cell as Slot, RefCell};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use worker::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
+use super::bindings::{column_int, column_text};
 use super::{bindings, clock};
 use crate::edge::limit::{LimitDecision, SlidingLog};
+use crate::record::record;
 use crate::time::{SECOND_MS, UnixMs};
 
 /// One attempt.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Attempt {
     /// The client.
     pub(super) key: String,
@@ -24,6 +26,8 @@ pub(super) struct Attempt {
     /// The window.
     pub(super) window_s: u32,
 }
+
+record!(Attempt { key, requests, window_s });
 
 /// The longest window a rule may have; older admissions count for nobody.
 const MAX_WINDOW_MS: i64 = 86_400 * SECOND_MS;
@@ -39,12 +43,6 @@ pub struct Limiter {
     until_sweep: Slot<u32>,
 }
 
-#[derive(Deserialize)]
-struct Admission {
-    key: String,
-    at: i64,
-}
-
 impl std::fmt::Debug for Limiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Limiter")
@@ -57,7 +55,7 @@ impl DurableObject for Limiter {
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let attempt: Attempt = serde_json::from_str(&request.text().await?)?;
+        let attempt: Attempt = bindings::read(&request.text().await?)?;
         bindings::json(&self.decide(&attempt, clock::now())?)
     }
 }
@@ -97,8 +95,9 @@ impl Limiter {
         sql.exec("CREATE TABLE IF NOT EXISTS admission (key TEXT NOT NULL, at INTEGER NOT NULL)", None)?;
         let mut log = SlidingLog::default();
         let since = vec![(now.0 - MAX_WINDOW_MS).into()];
-        for row in sql.exec("SELECT key, at FROM admission WHERE at > ? ORDER BY at", since)?.to_array::<Admission>()? {
-            log.restore(&row.key, UnixMs(row.at));
+        for row in sql.exec("SELECT key, at FROM admission WHERE at > ? ORDER BY at", since)?.raw() {
+            let row = row?;
+            log.restore(column_text(&row, 0), UnixMs(column_int(&row, 1)));
         }
         self.log.replace(Some(log));
         Ok(())

@@ -4,14 +4,14 @@
 use worker::{Env, ScheduleContext, ScheduledEvent, event};
 
 use super::bindings::{self, Class};
-use super::engine::{self, Done};
+use super::engine;
 use crate::time::UnixMs;
 
 #[event(scheduled)]
 #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit an i64 for 292 million years")]
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let now = UnixMs(event.schedule() as i64);
-    let done = async { bindings::call::<_, Done>(&bindings::stub(&env, Class::Engine, engine::NAME)?, "/tick", &now).await };
+    let done = async { bindings::call(&bindings::stub(&env, Class::Engine, engine::NAME)?, "/tick", now.0.to_string()).await };
     if let Err(error) = done.await {
         worker::console_error!("tick at {}: the Engine did not answer: {error}", now.rfc3339());
     }

@@ -1,14 +1,16 @@
-//! Rules, channels and routes.
+//! Rules, channels, routes, inhibitions and maintenance windows.
 //!
 //! Durations are written `30s`, `5m`, `1h`, `7d` in the file and are milliseconds here.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::business::minute_of_day;
+use crate::record::{choice, record, words};
 
 /// The alerting configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Alerting {
     /// Where notifications can go.
     pub channels: Vec<Channel>,
@@ -16,28 +18,121 @@ pub struct Alerting {
     pub routes: Vec<Route>,
     /// What is watched.
     pub rules: Vec<Rule>,
+    /// Which alerts explain which others, so that people hear of the cause alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inhibitions: Vec<Inhibition>,
+    /// When which alerts are expected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
 }
 
+record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new() });
+
+/// While an alert that matches `source` fires, alerts that match `target` are kept quiet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inhibition {
+    /// Stable and unique.
+    pub id: String,
+    /// Matchers of the cause.
+    pub source: Vec<String>,
+    /// Matchers of what it explains.
+    pub target: Vec<String>,
+    /// Labels that both must have with the same value; one that neither has is the same.
+    pub equal: Vec<String>,
+}
+
+record!(Inhibition { id, source, target, equal = Vec::new() });
+
+/// A recurring window in which alerts are expected and nobody is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Maintenance {
+    /// Stable and unique.
+    pub id: String,
+    /// Matchers of what is expected; none means every alert.
+    pub matchers: Vec<String>,
+    /// The days it begins on, in its zone.
+    pub days: Vec<Weekday>,
+    /// From when to when, in its zone.
+    pub hours: Span,
+    /// IANA zone.
+    pub zone: String,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub author: String,
+    /// The last day it begins on, `YYYY-MM-DD`.
+    pub expires: String,
+}
+
+record!(Maintenance { id, matchers, days, hours, zone, reason, author, expires });
+
+impl Maintenance {
+    /// Year, month and day of `expires`; `None` unless it is a date.
+    pub fn last_day(&self) -> Option<(i32, u32, u32)> {
+        let mut parts = self.expires.split('-');
+        let mut number = |digits: usize| parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()));
+        let (year, month, day) = (number(4)?.parse().ok()?, number(2)?.parse().ok()?, number(2)?.parse().ok()?);
+        (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day)).then_some((year, month, day))
+    }
+}
+
+/// Part of a day, over midnight if it ends before it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// Beginning, `HH:MM`.
+    pub from: String,
+    /// End, `HH:MM`, not included; may be `24:00`.
+    pub to: String,
+}
+
+record!(Span { from, to });
+
+impl Span {
+    /// Both as minutes since local midnight; `None` unless both are `HH:MM` and different.
+    pub fn minutes(&self) -> Option<(u32, u32)> {
+        let (from, to) = (minute_of_day(&self.from)?, minute_of_day(&self.to)?);
+        (from != to && from < 24 * 60).then_some((from, to))
+    }
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}
+
+words!(Weekday { Mon "mon", Tue "tue", Wed "wed", Thu "thu", Fri "fri", Sat "sat", Sun "sun" });
+
 /// A destination.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Channel {
     /// What routes and deliveries call it.
     pub id: String,
     /// How messages get there.
     pub via: Via,
     /// Whether the end of an alert is told too.
-    #[serde(default = "yes")]
     pub send_resolved: bool,
 }
 
-fn yes() -> bool {
-    true
-}
+record!(Channel { id, via, send_resolved = true });
 
 /// How messages reach a channel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Via {
     /// A Slack incoming webhook whose URL is in the named secret.
     Slack {
@@ -65,7 +160,6 @@ pub enum Via {
         /// The binding that holds the integration's routing key.
         secret: String,
         /// Where the account lives.
-        #[serde(default)]
         region: PagerDutyRegion,
     },
     /// Atlassian Statuspage.
@@ -75,7 +169,6 @@ pub enum Via {
         /// The page's id.
         page: String,
         /// Labels as `name=value`, each with the id of the component it is about.
-        #[serde(default)]
         components: BTreeMap<String, String>,
     },
     /// A consumer of CloudEvents 1.0 in structured mode.
@@ -85,8 +178,18 @@ pub enum Via {
     },
 }
 
+choice!(Via {
+    Slack "slack" { secret },
+    Email "email" { format, from },
+    Sentry "sentry" {},
+    Webhook "webhook" { secret, signing_secret },
+    Pagerduty "pagerduty" { secret, region = PagerDutyRegion::Us },
+    Statuspage "statuspage" { secret, page, components = BTreeMap::new() },
+    Cloudevents "cloudevents" { secret },
+});
+
 /// Where a PagerDuty account lives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PagerDutyRegion {
     /// The United States, the default.
@@ -96,8 +199,10 @@ pub enum PagerDutyRegion {
     Eu,
 }
 
+words!(PagerDutyRegion { Us "us", Eu "eu" });
+
 /// The shapes of e-mail providers' requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmailFormat {
     /// Resend: `{from, to, subject, html, text}`, `Idempotency-Key`.
@@ -108,22 +213,23 @@ pub enum EmailFormat {
     Plain,
 }
 
+words!(EmailFormat { Resend "resend", Sendgrid "sendgrid", Plain "plain" });
+
 /// Sends alerts to channels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Route {
     /// Labels an alert must have (`severity`, `rule` and the rule's own); empty matches all.
-    #[serde(default)]
     pub matchers: BTreeMap<String, String>,
     /// The channels' ids.
     pub channels: Vec<String>,
     /// Whether later routes are tried too.
-    #[serde(default)]
     pub r#continue: bool,
 }
 
+record!(Route { matchers = BTreeMap::new(), channels, r#continue as "continue" = false });
+
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know.
@@ -133,6 +239,8 @@ pub enum Severity {
     /// Wakes somebody.
     Critical,
 }
+
+words!(Severity { Info "info", Warning "warning", Critical "critical" });
 
 impl Severity {
     /// Every severity, mildest first.
@@ -155,8 +263,7 @@ impl Severity {
 }
 
 /// One thing that is watched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rule {
     /// Stable and unique: letters, digits, `-`.
     pub id: String,
@@ -167,23 +274,20 @@ pub struct Rule {
     /// The condition.
     pub when: When,
     /// One alert for each set of values of these labels; empty, one alert in all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<String>,
     /// Where the value has to get back to before a firing alert ends, on the good side of the bound; `None`, the bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<f64>,
     /// How long the condition must hold before it fires; 0 fires at once.
-    #[serde(default)]
     pub for_ms: i64,
     /// How long it keeps firing after the condition last held.
-    #[serde(default)]
     pub keep_firing_for_ms: i64,
     /// What no data means.
     pub no_data: NoData,
     /// What a failed evaluation means.
     pub error: OnError,
     /// Extra labels for routing.
-    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// One sentence: what is wrong and what it does to people.
     pub summary: String,
@@ -193,9 +297,26 @@ pub struct Rule {
     pub owner: String,
 }
 
+record!(Rule {
+    id,
+    name,
+    severity,
+    when,
+    by = Vec::new(),
+    recovery,
+    for_ms = 0,
+    keep_firing_for_ms = 0,
+    no_data,
+    error,
+    labels = BTreeMap::new(),
+    summary,
+    runbook,
+    owner,
+});
+
 /// The condition of a rule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum When {
     /// An aggregate of a series beyond a bound.
     Threshold {
@@ -266,6 +387,16 @@ pub enum When {
     Any(Vec<When>),
 }
 
+choice!(When {
+    Threshold "threshold" { of, aggregate, over, compare, bound },
+    Ratio "ratio" { part, whole, over, compare, bound, min_samples },
+    Absence "absence" { of, over },
+    Change "change" { of, aggregate, over_ms, against_ms, compare, bound, min_baseline },
+    BurnRate "burn_rate" { bad, all, objective, pace },
+    All "all" (each),
+    Any "any" (each),
+});
+
 impl When {
     /// Everything it selects.
     pub fn selectors(&self) -> Vec<&Selector> {
@@ -278,7 +409,7 @@ impl When {
 }
 
 /// The windows and factors of a burn rate; those of the SRE workbook for a budget of 30 days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pace {
     /// 2 % of the budget in an hour or 5 % in six: wakes somebody.
@@ -287,19 +418,21 @@ pub enum Pace {
     Ticket,
 }
 
+words!(Pace { Page "page", Ticket "ticket" });
+
 /// Which series: a name and label values. A value may end in `*` to match a prefix.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Selector {
     /// The metric name.
     pub series: String,
     /// Labels that must be equal.
-    #[serde(default)]
     pub labels: BTreeMap<String, String>,
 }
 
+record!(Selector { series, labels = BTreeMap::new() });
+
 /// How cells become one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Aggregate {
     /// Counter increase, or a distribution's sum.
@@ -324,8 +457,10 @@ pub enum Aggregate {
     P99,
 }
 
+words!(Aggregate { Sum "sum", Rate "rate", Count "count", Avg "avg", Min "min", Max "max", Last "last", P50 "p50", P95 "p95", P99 "p99" });
+
 /// Over how long a condition looks back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Over {
     /// The last that many milliseconds.
@@ -334,8 +469,10 @@ pub enum Over {
     Today,
 }
 
+choice!(Over { Ms "ms" (window_ms), Today "today" });
+
 /// The comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compare {
     /// Fires when the value is greater than the bound.
@@ -344,9 +481,11 @@ pub enum Compare {
     Below,
 }
 
+words!(Compare { Above "above", Below "below" });
+
 /// What a threshold compares with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// A number in the series' unit.
     Value(f64),
@@ -359,8 +498,10 @@ pub enum Bound {
     },
 }
 
+choice!(Bound { Value "value" (bound), OfTarget "of_target" { target, share } });
+
 /// What no data means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoData {
     /// All is well.
@@ -371,8 +512,10 @@ pub enum NoData {
     Keep,
 }
 
+words!(NoData { Ok "ok", Alert "alert", Keep "keep" });
+
 /// What a failed evaluation (not missing data: our own blindness) means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// The rule raises an alert of its own.
@@ -380,3 +523,5 @@ pub enum OnError {
     /// The state stays as it was.
     Keep,
 }
+
+words!(OnError { Alert "alert", Keep "keep" });

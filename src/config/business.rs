@@ -1,10 +1,11 @@
 //! Business targets that rules refer to.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::record;
 
 /// The business configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Business {
     /// Metric names (as posted to `/api/metrics`) shown under `business` in realtime, in this order.
     pub shown: Vec<String>,
@@ -12,9 +13,10 @@ pub struct Business {
     pub targets: Vec<Target>,
 }
 
+record!(Business { shown, targets });
+
 /// A goal for one counter over one business day.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Target {
     /// What rules call it.
     pub id: String,
@@ -26,15 +28,18 @@ pub struct Target {
     pub hours: Hours,
 }
 
+record!(Target { id, series, per_day, hours });
+
 /// Local hours of a day, `[from, to)`, as minutes since midnight written `HH:MM`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hours {
     /// Opening, `HH:MM`.
     pub from: String,
     /// Closing, `HH:MM`; later than `from`.
     pub to: String,
 }
+
+record!(Hours { from, to });
 
 impl Hours {
     /// Opening and closing as minutes since local midnight; `None` unless both are `HH:MM` and closing is later.
@@ -45,7 +50,8 @@ impl Hours {
     }
 }
 
-fn minute_of_day(text: &str) -> Option<u32> {
+/// `HH:MM` as minutes since midnight, `24:00` included.
+pub(super) fn minute_of_day(text: &str) -> Option<u32> {
     let (hour, minute) = text.split_once(':')?;
     let two_digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok())?;
     let (hour, minute): (u32, u32) = (two_digits(hour)?, two_digits(minute)?);

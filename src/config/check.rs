@@ -11,6 +11,7 @@ use super::alerting::Over;
 
 mod alerting;
 mod condition;
+mod quiet;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,8 @@ pub fn problems(config: &Config) -> Vec<Problem> {
     sections::business(&config.business, &mut found);
     alerting::channels_and_routes(&config.alerting, &mut found);
     alerting::rules(config, &mut found);
+    quiet::inhibitions(&config.alerting, &mut found);
+    quiet::maintenance(&config.alerting, &mut found);
     found.problems
 }
 
@@ -181,6 +184,15 @@ impl Findings {
                     "give each its own",
                 ),
             }
+        }
+    }
+
+    /// A time zone this build was made with.
+    fn zone(&mut self, pointer: impl Into<String>, zone: &str) {
+        if zone.parse::<chrono_tz::Tz>().is_err() {
+            let zones = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+            let otherwise = "use an IANA name such as `Africa/Johannesburg`; the zones built in are listed in `.cargo/config.toml`";
+            self.add(pointer, format!("`{zone}` is not a time zone this build knows"), suggest(zone, zones, otherwise));
         }
     }
 

@@ -1,10 +1,11 @@
 //! What is measured and how much of it is kept.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::record;
 
 /// Routes, bounds, retention, ingest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Infrastructure {
     /// Route templates, most specific first: `/bookings/:id`. A path that fits none goes through the normaliser.
     pub routes: Vec<String>,
@@ -18,9 +19,10 @@ pub struct Infrastructure {
     pub ingest: Ingest,
 }
 
+record!(Infrastructure { routes, max_routes, max_series, retention, ingest });
+
 /// Days each resolution is kept in D1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Retention {
     /// One-minute rows.
     pub minute_days: u32,
@@ -30,9 +32,10 @@ pub struct Retention {
     pub day_days: u32,
 }
 
+record!(Retention { minute_days, hour_days, day_days });
+
 /// Bounds of one `POST /api/metrics`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ingest {
     /// Most metrics in one array.
     pub max_batch: u32,
@@ -43,3 +46,5 @@ pub struct Ingest {
     /// Most different label sets of one ingested metric name; the rest is counted under `(other)`.
     pub max_series_per_name: u32,
 }
+
+record!(Ingest { max_batch, max_body_bytes, max_tags, max_series_per_name });

@@ -1,14 +1,16 @@
 //! The configuration: what is watched, the thresholds, who is told. Data in `monitoring/`, types here.
 //!
 //! Three readers share this module: `build.rs` (a bad file is a compile error), the command line (`validate`, `apply`)
-//! and the Worker. It therefore names nothing of the crate but `ids` and the catalogue `telemetry::series::name`. Files are
+//! and the Worker. It therefore names nothing of the crate but `ids`, `record`, `alert::matcher` and the catalogue `telemetry::series::name`. Files are
 //! YAML or JSON for people and are read natively by `read`, which reports every mistake with file, line and column; the
 //! Worker only ever sees one compact JSON text of [`Config`], embedded at build time or stored as a version in D1.
 //!
-//! Invariant: a [`Config`] that left [`Config::from_json`] or `read::folder` has passed [`check::problems`]; every
+//! Invariant: a [`Config`] that left [`Config::from_text`] or `read::folder` has passed [`check::problems`]; every
 //! cross-reference in it (channel, target, route) resolves. Unknown keys are errors everywhere.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::{self, Unreadable, record};
 
 pub mod alerting;
 pub mod business;
@@ -21,8 +23,7 @@ pub mod sentry;
 pub mod site;
 
 /// The whole configuration of one deployment: the files of `monitoring/` with one environment's overlay applied.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Config {
     /// Hosts, links, names (`production-config.json`, `staging-config.json` or `dev-config.json`).
     pub site: site::Site,
@@ -38,19 +39,14 @@ pub struct Config {
     pub alerting: alerting::Alerting,
 }
 
+record!(Config { site, infrastructure, security, sentry, business, alerting });
+
 /// Why a text is not a configuration. Nothing of it is used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not JSON, or JSON of another shape; serde stops at the first mistake.
-    #[error("the configuration does not read, at line {line} column {column}: {message}")]
-    Shape {
-        /// 1-based.
-        line: usize,
-        /// 1-based.
-        column: usize,
-        /// What serde says.
-        message: String,
-    },
+    /// Not JSON, or JSON of another shape.
+    #[error("the configuration does not read: {0}")]
+    Shape(#[from] Unreadable),
     /// It reads, and is not sensible: every mistake of meaning, in the order of the document.
     #[error("the configuration has {} mistakes, the first at {}: {}", .0.len(), .0.first().map_or("", |p| &p.pointer), .0.first().map_or("", |p| &p.what))]
     Meaning(Vec<check::Problem>),
@@ -58,12 +54,8 @@ pub enum ConfigError {
 
 impl Config {
     /// Reads the compact JSON that [`Config::to_json`] writes and checks what it means.
-    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = serde_json::from_str(text).map_err(|error| ConfigError::Shape {
-            line: error.line(),
-            column: error.column(),
-            message: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
-        })?;
+    pub fn from_text(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = record::read(text.as_bytes())?;
         let problems = check::problems(&config);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Meaning(problems)) }
     }

@@ -1,25 +1,26 @@
 //! Rate limits.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::{record, words};
 
 /// The security configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Security {
     /// Exact limits, checked in order; the first whose path and method fit decides.
     pub limits: Vec<Limit>,
 }
 
+record!(Security { limits });
+
 /// An exact limit: at most `requests` of one client in any `window_s` seconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Limit {
     /// The rule's name in `RateLimit-Policy`, metrics and logs.
     pub id: String,
     /// The path it guards, exactly (canonical form: decoded, no double or trailing slashes).
     pub path: String,
     /// The methods it guards; empty means all.
-    #[serde(default)]
     pub methods: Vec<String>,
     /// Admitted per window, 1 to 64 (a log entry each).
     pub requests: u32,
@@ -31,8 +32,10 @@ pub struct Limit {
     pub on_failure: OnFailure,
 }
 
+record!(Limit { id, path, methods = Vec::new(), requests, window_s, mode, on_failure });
+
 /// Whether a limit acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitMode {
     /// A denied request gets 429.
@@ -41,8 +44,10 @@ pub enum LimitMode {
     Shadow,
 }
 
+words!(LimitMode { Enforce "enforce", Shadow "shadow" });
+
 /// What a limit does without its Limiter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// Let the request through.
@@ -52,3 +57,5 @@ pub enum OnFailure {
     /// Refuse with 503: the only fail-closed path.
     Deny,
 }
+
+words!(OnFailure { Allow "allow", Edge "edge", Deny "deny" });

@@ -1,10 +1,11 @@
 //! Error events and cron check-ins to Sentry.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::record;
 
 /// The Sentry configuration; the address itself is the secret `SENTRY_DSN`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sentry {
     /// Share of origin 5xx that become events, 0 to 1; thrown errors and Parapet's own always do.
     pub origin_error_sample_rate: f64,
@@ -16,9 +17,10 @@ pub struct Sentry {
     pub scrub_keys: Vec<String>,
 }
 
+record!(Sentry { origin_error_sample_rate, max_events_per_minute, monitor, scrub_keys });
+
 /// A Sentry cron monitor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Monitor {
     /// Its slug.
     pub slug: String,
@@ -31,3 +33,5 @@ pub struct Monitor {
     /// Good check-ins in a row before it closes it.
     pub recovery_threshold: u32,
 }
+
+record!(Monitor { slug, checkin_margin_min, max_runtime_min, failure_issue_threshold, recovery_threshold });

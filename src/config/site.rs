@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::{record, words};
+
 /// The environments; the `ENVIRONMENT` variable picks the overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,6 +15,8 @@ pub enum Environment {
     /// The real thing.
     Production,
 }
+
+words!(Environment { Dev "dev", Staging "staging", Production "production" });
 
 impl Environment {
     /// Every environment.
@@ -35,8 +39,7 @@ impl Environment {
 }
 
 /// One deployment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Site {
     /// Which overlay this is.
     pub environment: Environment,
@@ -54,8 +57,10 @@ pub struct Site {
     pub currency: String,
 }
 
+record!(Site { environment, name, console_hosts, console_serves_site, console_url, timezone, currency });
+
 /// What a console host answers beside Parapet's own paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsoleServes {
     /// Only Parapet; other paths are 404.
@@ -63,3 +68,5 @@ pub enum ConsoleServes {
     /// Paths that are not Parapet's go to the origin.
     SiteToo,
 }
+
+words!(ConsoleServes { ConsoleOnly "console_only", SiteToo "site_too" });

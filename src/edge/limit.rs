@@ -9,14 +9,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::config::security::Limit;
+use crate::record::choice;
 use crate::time::UnixMs;
 
 /// What a limit says of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "decision")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitDecision {
     /// Go ahead.
     Admitted {
@@ -31,6 +32,8 @@ pub enum LimitDecision {
         retry_in_ms: i64,
     },
 }
+
+choice!(LimitDecision { Admitted "admitted" { remaining, reset_ms }, Denied "denied" { retry_in_ms } });
 
 /// The admissions of every client under one rule.
 #[derive(Debug, Clone, Default)]

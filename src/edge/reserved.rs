@@ -1,7 +1,7 @@
 //! Whose path it is: Parapet's or the site's.
 //!
 //! On the site's hosts Parapet keeps to `/api/metrics`, `/api/test-alert` and `/_parapet/`; on the console's hosts it also
-//! answers `/api/v1/`, and nothing else goes to the origin unless the console serves the site too (development).
+//! answers `/api/v1/` and `/api/v2/` (Alertmanager's), and nothing else goes to the origin unless the console serves the site too (development).
 
 use crate::config::site::{ConsoleServes, Site};
 
@@ -17,7 +17,10 @@ pub enum Owner {
 /// Who answers `path` on `host` (without port).
 pub fn owner(host: &str, path: &str, site: &Site) -> Owner {
     let console = site.console_hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
-    let ours = below(path, "/api/metrics") || path == "/api/test-alert" || below(path, "/_parapet") || (console && below(path, "/api/v1"));
+    let ours = below(path, "/api/metrics")
+        || path == "/api/test-alert"
+        || below(path, "/_parapet")
+        || (console && (below(path, "/api/v1") || below(path, "/api/v2")));
     if ours || (console && site.console_serves_site == ConsoleServes::ConsoleOnly) { Owner::Parapet } else { Owner::Origin }
 }
 
@@ -44,6 +47,9 @@ mod tests {
         for (host, path, serves, expected) in [
             ("site.example", "/api/bookings", ConsoleServes::ConsoleOnly, Owner::Origin),
             ("site.example", "/api/v1/config", ConsoleServes::ConsoleOnly, Owner::Origin),
+            ("site.example", "/api/v2/alerts", ConsoleServes::ConsoleOnly, Owner::Origin),
+            ("console.example", "/api/v2/alerts", ConsoleServes::SiteToo, Owner::Parapet),
+            ("console.example", "/api/v3/x", ConsoleServes::SiteToo, Owner::Origin),
             ("site.example", "/api/metrics", ConsoleServes::ConsoleOnly, Owner::Parapet),
             ("site.example", "/api/metrics/realtime", ConsoleServes::ConsoleOnly, Owner::Parapet),
             ("site.example", "/api/metricsx", ConsoleServes::ConsoleOnly, Owner::Origin),

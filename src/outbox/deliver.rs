@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::message::AttemptOutcome;
 use super::retry;
@@ -18,6 +18,7 @@ use crate::channel::answer::{Answer, DeliveryOutcome, classify};
 use crate::channel::{self, Address, Addresses, RenderError};
 use crate::config::alerting::Channel;
 use crate::ports::{Db, DbError, Http, HttpError};
+use crate::record;
 use crate::storage::Statement;
 use crate::storage::outbox::{self, Claimed, Ended, NextDue};
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
@@ -39,7 +40,7 @@ pub struct Courier {
 }
 
 /// What one round did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Round {
     /// Its moment.
     pub at: UnixMs,
@@ -52,7 +53,7 @@ pub struct Round {
 }
 
 /// One attempt of a round.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sent {
     /// The message.
     pub message: String,
@@ -146,7 +147,7 @@ async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addre
     if let Address::Missing { secret } = address {
         return own(DeliveryOutcome::Retry { after_ms: None }, format!("channel_off: the secret {secret} is not set"));
     }
-    let notification: Notification = match serde_json::from_str(&message.notification) {
+    let notification: Notification = match record::read(message.notification.as_bytes()) {
         Ok(notification) => notification,
         Err(error) => return own(DeliveryOutcome::Permanent, format!("the stored message does not read: {error}")),
     };

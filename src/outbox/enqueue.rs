@@ -1,11 +1,13 @@
-//! From a changed alert to the statements of one batch: the compare-and-swap, and the messages that depend on it.
+//! From a changed alert to the statements of one batch: the compare-and-swap, and what depends on it:
+//! the messages, or the note of why there are none.
 //!
 //! Invariant: a message is written if and only if the change it tells of was. Both are in one transaction, each message
 //! asks for the version and digest its change wrote, and its id is derived, so writing it again does nothing.
 
 use crate::alert::incident::AlertState;
+use crate::alert::suppress::Suppression;
 use crate::outbox::message::NewMessage;
-use crate::storage::{Statement, alerts, outbox};
+use crate::storage::{Statement, alerts, outbox, silences};
 use crate::time::UnixMs;
 
 /// One alert's change, and the messages that tell of it.
@@ -15,6 +17,8 @@ pub struct Change {
     pub next: AlertState,
     /// Who is told what.
     pub messages: Vec<NewMessage>,
+    /// What keeps it quiet from now on, if that is new.
+    pub withheld: Option<Suppression>,
 }
 
 /// The statements that apply `changes` at `now`, swaps first. The first [`swap_statements`] answer the ids that were swapped.
@@ -24,6 +28,9 @@ pub fn enqueue(changes: &[Change], now: UnixMs) -> Vec<Statement> {
     let messages: Vec<(&AlertState, &NewMessage)> =
         changes.iter().flat_map(|change| change.messages.iter().map(move |message| (&change.next, message))).collect();
     statements.extend(outbox::insert_for_changes(&messages, now));
+    let withheld: Vec<(&AlertState, &Suppression)> =
+        changes.iter().filter_map(|change| Some((&change.next, change.withheld.as_ref()?))).collect();
+    statements.extend(silences::withhold(&withheld, now));
     statements
 }
 

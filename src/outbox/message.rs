@@ -1,13 +1,14 @@
 //! A message: one notification to one channel, and where it stands.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::ids;
+use crate::record::words;
 use crate::time::UnixMs;
 
 /// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageState {
     /// To be sent when it is due.
@@ -19,6 +20,8 @@ pub enum MessageState {
     /// Given up.
     Dead,
 }
+
+words!(MessageState { Due "due", Leased "leased", Delivered "delivered", Dead "dead" });
 
 impl MessageState {
     /// Every state.
@@ -42,7 +45,7 @@ impl MessageState {
 }
 
 /// What became of one attempt, as stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// It began; its end was not recorded.
@@ -54,6 +57,8 @@ pub enum AttemptOutcome {
     /// The last one.
     Dead,
 }
+
+words!(AttemptOutcome { Unknown "unknown", Delivered "delivered", Retry "retry", Dead "dead" });
 
 impl AttemptOutcome {
     /// Every outcome.

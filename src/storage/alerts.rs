@@ -3,12 +3,11 @@
 //! Invariant: a change of an alert is a compare-and-swap on its version, so of two ticks that decided from the same state
 //! one is applied and the other is not; what depends on a change asks for its version and digest (`outbox`).
 
-use serde::Deserialize;
-
 use super::{Param, Statement, StatementResult};
 use crate::alert::incident::{AlertState, Phase};
 use crate::ids;
 use crate::ports::DbError;
+use crate::record::{self, record};
 use crate::time::UnixMs;
 
 /// Rows of one JSON parameter: 200 of at most ~3 KB stay far below D1's 2 MB a value.
@@ -21,12 +20,13 @@ pub fn all() -> Statement {
 
 /// The alerts [`all`] found.
 pub fn states(result: StatementResult) -> Result<Vec<AlertState>, DbError> {
-    #[derive(Deserialize)]
     struct Row {
         body: String,
     }
-    let shape = |error: serde_json::Error| DbError::Shape { table: "alerts", message: error.to_string() };
-    result.decode::<Row>("alerts")?.into_iter().map(|row| serde_json::from_str(&row.body).map_err(shape)).collect()
+
+    record!(Row { body, .. });
+    let shape = |error: record::Unreadable| DbError::Shape { table: "alerts", message: error.to_string() };
+    result.decode::<Row>("alerts")?.into_iter().map(|row| record::read(row.body.as_bytes()).map_err(shape)).collect()
 }
 
 /// A state as stored, and the digest that tells whose write it is.
@@ -70,11 +70,12 @@ pub fn counts() -> Statement {
 
 /// Firing and pending, as [`counts`] found them.
 pub fn firing_and_pending(result: StatementResult) -> Result<(u64, u64), DbError> {
-    #[derive(Deserialize)]
     struct Row {
         phase: Phase,
         n: u64,
     }
+
+    record!(Row { phase, n, .. });
     let rows = result.decode::<Row>("alerts")?;
     let count = |phase: Phase| rows.iter().find(|row| row.phase == phase).map_or(0, |row| row.n);
     Ok((count(Phase::Firing), count(Phase::Pending)))
@@ -86,13 +87,15 @@ pub fn last_tick() -> Statement {
 }
 
 /// The newest tick that was applied.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastTick {
     /// Its `now`.
     pub at: UnixMs,
     /// Its report, JSON.
     pub report: String,
 }
+
+record!(LastTick { at, report, .. });
 
 /// What [`last_tick`] found; `None` before the first.
 pub fn newest_tick(result: StatementResult) -> Result<Option<LastTick>, DbError> {

@@ -3,17 +3,16 @@
 //! Invariant: versions and activations are only added. Applying is one batch that decides in the database, so of two
 //! people applying the same text at once one makes a version and the other finds it active.
 
-use serde::Deserialize;
-
 use super::{Param, Statement, StatementResult};
 use crate::config::site::Environment;
 use crate::config::{Config, ConfigError};
 use crate::embedded;
 use crate::ports::DbError;
+use crate::record::record;
 use crate::time::UnixMs;
 
 /// A stored version.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// 1, 2, 3, …
     pub version: i64,
@@ -29,8 +28,10 @@ pub struct Version {
     pub note: String,
 }
 
+record!(Version { version, json, hash, author, at, note, .. });
+
 /// An activation, newest first in [`history`].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation {
     /// The version that came into force; 0 is the embedded one.
     pub version: i64,
@@ -43,6 +44,8 @@ pub struct Activation {
     /// The version's note; `None` for version 0.
     pub note: Option<String>,
 }
+
+record!(Activation { version, author, at, hash, note, .. });
 
 /// Activations that [`history`] returns.
 pub const HISTORY_ROWS: i64 = 50;
@@ -176,7 +179,7 @@ pub enum Refusal {
 
 /// The configuration the build embeds for `environment`.
 pub fn embedded(environment: Environment) -> Result<Config, ConfigError> {
-    Config::from_json(embedded::config_json(environment))
+    Config::from_text(embedded::config_json(environment))
 }
 
 /// What is in force once `wanted` is the active version and `found` its row: that version, or the last good one and why.
@@ -193,7 +196,7 @@ fn read(version: i64, environment: Environment, found: Result<Option<Version>, D
         return embedded(environment).map_err(|error| Refusal::Broken { version, error });
     }
     let row = found.map_err(|error| Refusal::Unread { version, error })?.ok_or(Refusal::Missing { version })?;
-    let config = Config::from_json(&row.json).map_err(|error| Refusal::Broken { version, error })?;
+    let config = Config::from_text(&row.json).map_err(|error| Refusal::Broken { version, error })?;
     let theirs = config.site.environment;
     if theirs == environment { Ok(config) } else { Err(Refusal::OtherEnvironment { version, theirs, ours: environment }) }
 }
@@ -214,8 +217,8 @@ mod tests {
             (Err(DbError::Lost { message: "gone".into() }), "version 3 could not be read: the database did not answer: gone"),
             (Ok(None), "version 3 does not exist"),
             (Ok(Some(stored(3, embedded(Environment::Staging).unwrap().to_json()))), "version 3 is for staging, this is dev"),
-            (Ok(Some(stored(3, "{}".into()))), "version 3: the configuration does not read, at line 1 column 2: missing field `site`"),
-            (Ok(Some(stored(3, old))), "unknown field `max_paths`"),
+            (Ok(Some(stored(3, "{}".into()))), "version 3: the configuration does not read: /: the key `site` is missing"),
+            (Ok(Some(stored(3, old))), "/infrastructure: unknown key `max_paths`"),
         ] {
             let now = follow(good.clone(), 3, Environment::Dev, found);
             assert_eq!((now.version, &now.config), (2, &good.config));

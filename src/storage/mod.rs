@@ -3,15 +3,15 @@
 //! Limits (D1): 100 bound parameters a statement, 100 KB of SQL, 2 MB a row, so many rows travel as ONE JSON parameter
 //! read by `json_each(?1)`. Integers are bound as JavaScript numbers: they must stay below 2^53.
 
-use serde::de::DeserializeOwned;
-
 use crate::ports::DbError;
+use crate::record::FromJson;
 
 pub mod alerts;
 pub mod config;
 pub mod outbox;
 pub mod rollup;
 pub mod series;
+pub mod silences;
 #[cfg(test)]
 pub(crate) mod sqlite;
 pub mod tokens;
@@ -90,10 +90,7 @@ pub struct StatementResult {
 
 impl StatementResult {
     /// The rows as `T`, or which table did not read as expected.
-    pub fn decode<T: DeserializeOwned>(self, table: &'static str) -> Result<Vec<T>, DbError> {
-        self.rows
-            .into_iter()
-            .map(|row| serde_json::from_value(row).map_err(|error| DbError::Shape { table, message: error.to_string() }))
-            .collect()
+    pub fn decode<T: FromJson>(self, table: &'static str) -> Result<Vec<T>, DbError> {
+        self.rows.into_iter().map(|row| T::from_json(row).map_err(|error| DbError::Shape { table, message: error.to_string() })).collect()
     }
 }

@@ -4,12 +4,13 @@
 //! a person hears is the last thing that happened. The attempt number is the fence: an answer is recorded on the row only
 //! while that attempt holds the lease, except that "delivered" always counts.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Param, Statement, StatementResult, alerts};
 use crate::alert::incident::AlertState;
 use crate::outbox::message::{AttemptOutcome, MessageState, NewMessage, Sendable};
 use crate::ports::DbError;
+use crate::record::record;
 use crate::time::UnixMs;
 
 /// Rows of one JSON parameter: 200 of at most ~4 KB stay far below D1's 2 MB a value.
@@ -69,7 +70,7 @@ fn insert<'a, T>(messages: &'a [T], sql: &'static str, row: impl Fn(&'a T) -> Ne
 }
 
 /// A message that was claimed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The message.
     pub id: String,
@@ -84,6 +85,8 @@ pub struct Claimed {
     /// What the newest earlier message of the alert to the channel left open at the peer; empty when that is over.
     pub remote: Option<String>,
 }
+
+record!(Claimed { id, channel, attempts, created_at, notification, remote, .. });
 
 macro_rules! unblocked {
     () => {
@@ -123,13 +126,15 @@ pub fn next_due() -> Statement {
 }
 
 /// A channel and when its next message is due.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextDue {
     /// The channel.
     pub channel: String,
     /// Unix milliseconds.
     pub due_at: UnixMs,
 }
+
+record!(NextDue { channel, due_at, .. });
 
 /// The end of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,7 +217,7 @@ pub fn channels() -> Statement {
 }
 
 /// How a channel fares.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChannelHealth {
     /// The channel.
     pub id: String,
@@ -225,6 +230,8 @@ pub struct ChannelHealth {
     /// What the peer said last.
     pub detail: Option<String>,
 }
+
+record!(ChannelHealth { id, delivered_at, failing_since, dead_at, detail, .. });
 
 impl ChannelHealth {
     /// Whether nothing went through since a message was given up.
@@ -262,7 +269,7 @@ pub fn expire(before: UnixMs, rows: u32) -> [Statement; 2] {
 }
 
 /// What [`audit`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Audit {
     /// Messages not closed yet.
     pub open: u64,
@@ -271,6 +278,8 @@ pub struct Audit {
     /// Those given up in the last 24 hours.
     pub dead: u64,
 }
+
+record!(Audit { open, overdue, dead, .. });
 
 /// Reads one message and its attempts: two statements.
 pub fn delivery(id: &str) -> [Statement; 2] {
@@ -284,7 +293,7 @@ pub fn delivery(id: &str) -> [Statement; 2] {
 }
 
 /// One message, as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {
     /// The message.
     pub id: String,
@@ -310,8 +319,10 @@ pub struct MessageRow {
     pub notification: String,
 }
 
+record!(MessageRow { id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, detail, notification, .. });
+
 /// One attempt, as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AttemptRow {
     /// Its number, from 1.
     pub attempt: u32,
@@ -324,6 +335,8 @@ pub struct AttemptRow {
     /// Why, without secrets.
     pub detail: Option<String>,
 }
+
+record!(AttemptRow { attempt, at, outcome, status, detail, .. });
 
 /// The message and its attempts that [`delivery`] found; `None` if there is no such message.
 pub fn found_delivery(results: Vec<StatementResult>) -> Result<Option<(MessageRow, Vec<AttemptRow>)>, DbError> {

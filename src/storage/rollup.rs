@@ -4,11 +4,10 @@
 //! nothing. Sketches merge in Rust, since D1 has no function for it; one chunk reads [`SERIES_PER_CHUNK`] series, at most
 //! 60 minutes (or 24 hours) each: 2,400 rows, a tenth of a second of D1.
 
-use serde::Deserialize;
-
 use super::series::{CellRow, json, stored, write_rows};
 use super::{Param, Statement, StatementResult};
 use crate::ports::DbError;
+use crate::record::record;
 use crate::telemetry::cell::Cell;
 use crate::time::{DAY_MS, HOUR_MS, UnixMs};
 
@@ -54,13 +53,15 @@ impl Level {
 }
 
 /// A span to roll up, and the count of marks it had when it was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dirty {
     /// Its start.
     pub t: UnixMs,
     /// Marks so far.
     pub marks: i64,
 }
+
+record!(Dirty { t, marks, .. });
 
 /// Marks the bucket of `level` that holds `t`: a finer row in it was written.
 pub fn mark(level: Level, t: UnixMs) -> Statement {

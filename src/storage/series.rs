@@ -3,13 +3,12 @@
 //! Invariant: a row is the whole truth of its (t, series, shard), so writing overwrites and repeating it changes
 //! nothing. All rows of one write travel as one JSON parameter; sketches as hex, since JSON has no bytes.
 
-use serde::Deserialize;
-
 use super::rollup::{self, Level};
 use super::{Param, Statement, StatementResult};
 use crate::ids;
 use crate::order;
 use crate::ports::DbError;
+use crate::record::{Fields, FromJson, Read, record};
 use crate::telemetry::cell::{Cell, Distribution, Gauge, Micros};
 use crate::telemetry::series::{Kind, SeriesKey};
 use crate::telemetry::sketch::Sketch;
@@ -151,12 +150,10 @@ pub(super) fn stored(t: UnixMs, series: i64, shard: u32, cell: &Cell) -> JsonRow
 }
 
 /// A value row as read, with the kind of its series.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct CellRow {
     pub(super) t: i64,
-    #[serde(default)]
     pub(super) series: i64,
-    #[serde(default)]
     pub(super) shard: u32,
     kind: Kind,
     value: f64,
@@ -165,6 +162,8 @@ pub(super) struct CellRow {
     high: Option<f64>,
     sketch: Option<String>,
 }
+
+record!(CellRow { t, series = 0, shard = 0, kind, value, at, low, high, sketch, .. });
 
 impl CellRow {
     /// The cell of the row.
@@ -183,12 +182,17 @@ impl CellRow {
     }
 }
 
-#[derive(Deserialize)]
 struct Row {
     name: String,
     labels: String,
-    #[serde(flatten)]
     cell: CellRow,
+}
+
+impl FromJson for Row {
+    fn from_json(value: serde_json::Value) -> Read<Self> {
+        let mut fields = Fields::any(value)?;
+        Ok(Self { name: fields.take("name")?, labels: fields.take("labels")?, cell: CellRow::from_json(fields.rest())? })
+    }
 }
 
 impl Row {

@@ -1,13 +1,12 @@
 //! The table `token`: who may, by the hash of what they present.
 
-use serde::Deserialize;
-
 use super::{Param, Statement, StatementResult};
 use crate::ports::DbError;
+use crate::record::record;
 use crate::time::UnixMs;
 
 /// A stored token.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// `tok_…`: what lists and revocations name.
     pub id: String,
@@ -26,6 +25,8 @@ pub struct Token {
     /// When it was revoked.
     pub revoked_at: Option<UnixMs>,
 }
+
+record!(Token { id, hash, name, role, created_by, created_at, expires_at, revoked_at, .. });
 
 /// The token with that hash.
 pub fn by_hash(hash: &str) -> Statement {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids;
 use crate::order;
+use crate::record::words;
 
 /// How the values of a series combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub enum Kind {
     /// Values with a count, a sum and quantiles.
     Distribution,
 }
+
+words!(Kind { Counter "counter", Gauge "gauge", Distribution "distribution" });
 
 impl Kind {
     /// Every kind.

@@ -19,6 +19,7 @@ use super::buffer::{BUCKET_MS, Batch, Entry, dropped_key};
 use super::cell::Cell;
 use super::series::{Kind, OTHER, SeriesKey, name};
 use crate::order;
+use crate::record::words;
 use crate::storage::series::Slice;
 use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 
@@ -256,7 +257,7 @@ impl Window {
 }
 
 /// How much of a window is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// Merged cells only.
@@ -264,6 +265,8 @@ pub enum Detail {
     /// The 10-second slices too.
     Slices,
 }
+
+words!(Detail { Merged "merged", Slices "slices" });
 
 /// Answers of several shards as one: slices side by side, cells merged, the longest lag.
 pub fn merge_answers(answers: Vec<LiveAnswer>) -> LiveAnswer {

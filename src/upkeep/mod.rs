@@ -6,8 +6,8 @@
 
 use crate::config::infrastructure::Retention;
 use crate::ports::{Db, DbError};
-use crate::storage::outbox;
 use crate::storage::rollup::{self, Dirty, Level};
+use crate::storage::{outbox, silences};
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// How long after its end an hour or a day is left to settle.
@@ -26,8 +26,8 @@ pub struct Upkeep {
     pub rows_dropped: u64,
 }
 
-/// One round: at most one hour and one day rolled up, at most one chunk of each resolution and of the closed
-/// messages (kept as long as hours) dropped.
+/// One round: at most one hour and one day rolled up, at most one chunk of each resolution of the closed
+/// messages and of the ended silences (kept as long as hours) dropped.
 pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upkeep, DbError> {
     let mut done = Upkeep::default();
     for level in Level::ALL {
@@ -42,6 +42,7 @@ pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upk
     let before = |days: u32| now.plus(-i64::from(days) * DAY_MS);
     let mut old = rollup::expire(before(retention.minute_days), before(retention.hour_days), before(retention.day_days));
     old.extend(outbox::expire(before(retention.hour_days), rollup::ROWS_PER_DELETE));
+    old.extend(silences::expire(before(retention.hour_days), rollup::ROWS_PER_DELETE));
     let dropped = db.batch(old).await?;
     done.rows_dropped = dropped.iter().map(|result| result.changes).sum();
     Ok(done)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::problem::Problem;
 use crate::alert::notification::{Notification, NotifyReason, Stamp, dashboard_url};
@@ -13,6 +13,7 @@ use crate::config::alerting::Severity;
 use crate::ids;
 use crate::outbox::message::{self, AttemptOutcome, MessageState, NewMessage, Sendable};
 use crate::ports::DbError;
+use crate::record;
 use crate::storage::outbox::{AttemptRow, Audit, ChannelHealth, MessageRow};
 use crate::storage::{StatementResult, alerts};
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
@@ -21,7 +22,7 @@ use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
 const MAX_MESSAGE_CHARS: usize = 500;
 
 /// A test alert that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TestAlert {
     /// How bad it pretends to be.
     pub severity: Severity,
@@ -158,14 +159,14 @@ fn pointer(name: &str) -> String {
 }
 
 /// What `POST /api/test-alert` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TestReceipt {
     /// One for each channel, as they stand after the first attempt.
     pub deliveries: Vec<DeliveryView>,
 }
 
 /// How alerting fares.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlertHealth {
     /// The newest tick's moment, RFC 3339.
     pub last_tick_at: Option<String>,
@@ -180,7 +181,7 @@ pub struct AlertHealth {
 }
 
 /// One channel as shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChannelView {
     /// The channel.
     pub id: String,
@@ -195,7 +196,7 @@ pub struct ChannelView {
 }
 
 /// How a channel fares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelState {
     /// The last message went through.
@@ -265,7 +266,7 @@ fn channel_view(id: &str, health: Option<&ChannelHealth>, addresses: &Addresses)
 }
 
 /// One delivery as `GET /api/v1/deliveries/{id}` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryView {
     /// The message (`msg_…`).
     pub id: String,
@@ -295,7 +296,7 @@ pub struct DeliveryView {
 }
 
 /// One attempt as shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AttemptView {
     /// Its number, from 1.
     pub attempt: u32,
@@ -315,7 +316,7 @@ pub fn delivery_view(message: MessageRow, attempts: Vec<AttemptRow>) -> Delivery
         MessageState::Due | MessageState::Leased => true,
         MessageState::Delivered | MessageState::Dead => false,
     };
-    let title = serde_json::from_str::<Notification>(&message.notification).map(|notification| notification.title()).unwrap_or_default();
+    let title = record::read::<Notification>(message.notification.as_bytes()).map(|notification| notification.title()).unwrap_or_default();
     DeliveryView {
         id: message.id,
         alert: message.alert,

@@ -5,7 +5,7 @@
 //! 256 random bits cannot be guessed, so one round of SHA-256 is enough and a lookup by hash leaks nothing useful; hashes are
 //! still compared in constant time. The bootstrap secret is an admin for the first minutes of a deployment.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -15,7 +15,7 @@ use crate::storage::tokens::{self, Token};
 use crate::time::UnixMs;
 
 /// What a principal may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads metrics, dashboards, configuration.

@@ -3,7 +3,7 @@
 //! Invariant: what is stored has been read and checked by this build, for this environment; so the version that becomes
 //! active is one that isolates of this build can follow.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::problem::Problem;
 use crate::config::site::Environment;
@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::embedded;
 use crate::ids;
 use crate::ports::{Db, DbError};
+use crate::record::{self, record};
 use crate::storage::config::{self as store, Activation, InForce, New};
 use crate::time::UnixMs;
 
@@ -125,20 +126,18 @@ fn entry(row: Activation, embedded_hash: &str) -> Entry {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Apply {
     config: Config,
-    #[serde(default)]
     note: String,
 }
 
+record!(Apply { config, note = String::new() });
+
 /// `POST /api/v1/config` with `{config, note?}`: stores a version and makes it active, unless it is what is active.
 pub async fn apply<D: Db>(db: &D, body: &[u8], environment: Environment, author: &str, now: UnixMs) -> Result<Applied, Problem> {
-    // Read as text, like every other Config: a second kind of input would be a second copy of its reader in the Worker.
-    let text = std::str::from_utf8(body).map_err(|_| Problem::bad_request("bad_config", "The body is not UTF-8."))?;
-    let wanted: Apply = serde_json::from_str(text).map_err(|error| {
-        let detail = format!("{error}. Send {{\"config\": …, \"note\": …}}; `parapet apply` does, from a checked folder.");
+    let wanted: Apply = record::read(body).map_err(|error| {
+        let detail =
+            format!("The body does not read: {error}. Send {{\"config\": …, \"note\": …}}; `parapet apply` does, from a checked folder.");
         Problem::bad_request("bad_config", detail)
     })?;
     let note = note(&wanted.note)?;
@@ -168,7 +167,7 @@ fn note(text: &str) -> Result<&str, Problem> {
 /// Whether this build, for this environment, can run on `json`.
 fn usable(json: &str, environment: Environment) -> Result<Config, Problem> {
     let title = "The configuration cannot be used";
-    let config = Config::from_json(json).map_err(|error| match error {
+    let config = Config::from_text(json).map_err(|error| match error {
         ConfigError::Shape { .. } => Problem::new(422, "bad_config", title, format!("{error}.")),
         ConfigError::Meaning(problems) => {
             let detail = format!("{} mistakes, each in `errors` with its place. Nothing was stored.", problems.len());
@@ -191,16 +190,16 @@ fn usable(json: &str, environment: Environment) -> Result<Config, Problem> {
     Ok(config)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Activate {
     version: i64,
 }
 
+record!(Activate { version });
+
 /// `POST /api/v1/config/activate` with `{version}`: goes back to a stored version, or with 0 to the embedded one.
 pub async fn activate<D: Db>(db: &D, body: &[u8], environment: Environment, author: &str, now: UnixMs) -> Result<Applied, Problem> {
-    let Activate { version } =
-        serde_json::from_slice(body).map_err(|error| Problem::bad_request("bad_json", format!("{error}. Send {{\"version\": 3}}.")))?;
+    let Activate { version } = record::read(body)
+        .map_err(|error| Problem::bad_request("bad_json", format!("The body does not read: {error}. Send {{\"version\": 3}}.")))?;
     let hash = if version == 0 {
         embedded_hash(environment)
     } else {

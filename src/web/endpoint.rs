@@ -30,12 +30,40 @@ pub enum Endpoint {
     CreateToken,
     /// `DELETE /api/v1/tokens/{id}`.
     RevokeToken(String),
+    /// `GET /api/v1/silences`.
+    ListSilences,
+    /// `POST /api/v1/silences`.
+    CreateSilence,
+    /// `DELETE /api/v1/silences/{id}`.
+    EndSilence(String),
+    /// Alertmanager's, below `/api/v2/`.
+    Alertmanager(Alertmanager),
+}
+
+/// One thing that can be asked of the Alertmanager API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alertmanager {
+    /// `GET /api/v2/alerts`.
+    Alerts,
+    /// `GET /api/v2/silences`.
+    Silences,
+    /// `POST /api/v2/silences`.
+    CreateSilence,
+    /// `GET /api/v2/silence/{id}`.
+    Silence(String),
+    /// `DELETE /api/v2/silence/{id}`.
+    EndSilence(String),
+    /// `GET /api/v2/status`.
+    Status,
 }
 
 /// The endpoint of a method and path, and the role it needs.
 pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     let parts: Vec<&str> = trimmed.split('/').skip(1).collect();
+    if let ["api", "v2", rest @ ..] = parts.as_slice() {
+        return alertmanager(method, rest).map(|(endpoint, role)| (Endpoint::Alertmanager(endpoint), role));
+    }
     let found = |endpoint, role| Ok((endpoint, role));
     match (parts.as_slice(), method) {
         (["api", "metrics", "realtime"], "GET" | "HEAD") => found(Endpoint::Realtime, Role::Viewer),
@@ -50,13 +78,31 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "tokens"], "GET" | "HEAD") => found(Endpoint::ListTokens, Role::Admin),
         (["api", "v1", "tokens"], "POST") => found(Endpoint::CreateToken, Role::Admin),
         (["api", "v1", "tokens", id], "DELETE") => found(Endpoint::RevokeToken((*id).to_owned()), Role::Admin),
-        (["api", "metrics"] | ["api", "v1", "config" | "tokens"], _) => Err(Problem::method_not_allowed("GET or POST")),
+        (["api", "v1", "silences"], "GET" | "HEAD") => found(Endpoint::ListSilences, Role::Viewer),
+        (["api", "v1", "silences"], "POST") => found(Endpoint::CreateSilence, Role::Operator),
+        (["api", "v1", "silences", id], "DELETE") => found(Endpoint::EndSilence((*id).to_owned()), Role::Operator),
+        (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
         (["api", "metrics", "realtime"] | ["api", "v1", "health"] | ["api", "v1", "deliveries", _], _) => {
             Err(Problem::method_not_allowed("GET"))
         }
         (["api", "test-alert"] | ["api", "v1", "config", "activate"], _) => Err(Problem::method_not_allowed("POST")),
-        (["api", "v1", "tokens", _], _) => Err(Problem::method_not_allowed("DELETE")),
+        (["api", "v1", "tokens" | "silences", _], _) => Err(Problem::method_not_allowed("DELETE")),
         _ => Err(Problem::not_found("Nothing of Parapet's answers this path. Its API is below /api/metrics and /api/v1/.")),
+    }
+}
+
+fn alertmanager(method: &str, path: &[&str]) -> Result<(Alertmanager, Role), Problem> {
+    match (path, method) {
+        (["alerts"], "GET" | "HEAD") => Ok((Alertmanager::Alerts, Role::Viewer)),
+        (["silences"], "GET" | "HEAD") => Ok((Alertmanager::Silences, Role::Viewer)),
+        (["silences"], "POST") => Ok((Alertmanager::CreateSilence, Role::Operator)),
+        (["silence", id], "GET" | "HEAD") => Ok((Alertmanager::Silence((*id).to_owned()), Role::Viewer)),
+        (["silence", id], "DELETE") => Ok((Alertmanager::EndSilence((*id).to_owned()), Role::Operator)),
+        (["status"], "GET" | "HEAD") => Ok((Alertmanager::Status, Role::Viewer)),
+        (["alerts" | "status"], _) => Err(Problem::method_not_allowed("GET")),
+        (["silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
+        (["silence", _], _) => Err(Problem::method_not_allowed("GET or DELETE")),
+        _ => Err(Problem::not_found("Of Alertmanager's API there are alerts, silences, silence/{id} and status.")),
     }
 }
 
@@ -70,6 +116,16 @@ mod tests {
         assert_eq!(resolve("GET", "/api/v1/deliveries/msg_1").unwrap(), (Endpoint::Delivery("msg_1".into()), Role::Viewer));
         assert_eq!(resolve("DELETE", "/api/metrics").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v2/x").unwrap_err().status, 404);
+        let am = |method, path| resolve(method, path).map(|(endpoint, role)| (endpoint, role.as_str()));
+        assert_eq!(am("GET", "/api/v2/alerts"), Ok((Endpoint::Alertmanager(Alertmanager::Alerts), "viewer")));
+        assert_eq!(am("POST", "/api/v2/silences"), Ok((Endpoint::Alertmanager(Alertmanager::CreateSilence), "operator")));
+        assert_eq!(
+            am("DELETE", "/api/v2/silence/sil_1"),
+            Ok((Endpoint::Alertmanager(Alertmanager::EndSilence("sil_1".into())), "operator"))
+        );
+        assert_eq!(resolve("POST", "/api/v2/alerts").unwrap_err().status, 405);
+        assert_eq!(resolve("POST", "/api/v1/silences").unwrap().1, Role::Operator);
+        assert_eq!(resolve("DELETE", "/api/v1/silences/sil_1").unwrap(), (Endpoint::EndSilence("sil_1".into()), Role::Operator));
         assert_eq!(resolve("POST", "/api/v1/config").unwrap().1, Role::Admin);
     }
 }

@@ -1,5 +1,6 @@
 //! What people and programs are shown: handlers without a runtime type, view models apart from markup.
 
+pub mod alertmanager;
 pub mod alerts;
 pub mod auth;
 pub mod config;
@@ -9,4 +10,5 @@ pub mod health;
 pub mod ingest;
 pub mod problem;
 pub mod realtime;
+pub mod silences;
 pub mod tokens;

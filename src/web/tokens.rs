@@ -2,12 +2,13 @@
 //!
 //! Invariant: a token's text is in exactly one answer, the one to the request that made it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::auth::{self, Principal, Role};
 use super::problem::Problem;
 use crate::ids;
 use crate::ports::{Db, DbError};
+use crate::record::{self, record};
 use crate::storage::tokens::{self, Token};
 use crate::time::{DAY_MS, UnixMs};
 
@@ -19,13 +20,14 @@ pub const MAX_DAYS: u32 = 366;
 pub const MAX_NAME_CHARS: usize = 100;
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct Wanted {
     name: String,
     role: String,
     expires_in_days: Option<u32>,
 }
+
+record!(Wanted { name, role, expires_in_days });
 
 /// A token as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,8 +88,9 @@ fn shown(token: Token, now: UnixMs) -> Shown {
 
 /// `POST /api/v1/tokens` with `{name, role, expires_in_days?}`: 201. `random` is fresh for every call.
 pub async fn create<D: Db>(db: &D, body: &[u8], by: &Principal, random: [u8; 32], now: UnixMs) -> Result<Made, Problem> {
-    let wanted: Wanted = serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request("bad_json", format!("{error}. Send {{\"name\", \"role\", \"expires_in_days\"}}.")))?;
+    let wanted: Wanted = record::read(body).map_err(|error| {
+        Problem::bad_request("bad_json", format!("The body does not read: {error}. Send {{\"name\", \"role\", \"expires_in_days\"}}."))
+    })?;
     let name = wanted.name.trim().to_owned();
     let days = wanted.expires_in_days.unwrap_or(DEFAULT_DAYS);
     let mut problem =

@@ -27,8 +27,10 @@ use parapet::config::alerting::{
 use parapet::outbox::deliver::{Courier, Round};
 use parapet::outbox::message::MessageState;
 use parapet::ports::{Db, DbError, Http, HttpError, HttpRequest, HttpResponse};
+use parapet::record;
 use parapet::storage::outbox::{AttemptRow, MessageRow, delivery, found_delivery};
 use parapet::storage::series::Slice;
+use parapet::storage::silences::{self, Silence};
 use parapet::storage::{Param, Statement, StatementResult};
 use parapet::telemetry::cell::Cell as Value;
 use parapet::telemetry::series::{Kind, SeriesKey};
@@ -494,8 +496,9 @@ pub fn sentry_channel(id: &str) -> Channel {
 /// Everything to Slack and e-mail.
 pub fn config(rules: Vec<Rule>) -> Config {
     let everything = Route { matchers: BTreeMap::new(), channels: vec!["slack".to_owned(), "email".to_owned()], r#continue: false };
-    let mut config: Config = serde_json::from_str(include_str!("minimal-config.json")).unwrap();
-    config.alerting = Alerting { channels: vec![slack_channel("slack"), email_channel("email")], routes: vec![everything], rules };
+    let mut config: Config = record::read(include_bytes!("minimal-config.json")).unwrap();
+    let channels = vec![slack_channel("slack"), email_channel("email")];
+    config.alerting = Alerting { channels, routes: vec![everything], rules, ..Alerting::default() };
     config
 }
 
@@ -597,6 +600,37 @@ impl World {
             }
             now = next_tick;
         }
+    }
+
+    /// Silences what `matchers` match over `[from, to)`, asking again until the database has it.
+    pub fn silence(&self, matchers: &str, from: UnixMs, to: UnixMs) -> String {
+        let id = format!("sil_{}_{}_{matchers}", from.0, to.0);
+        let silence = Silence {
+            id: id.clone(),
+            matchers: parapet::alert::matcher::Matcher::parse_all(matchers).unwrap(),
+            reason: "we know".to_owned(),
+            author: "ann".to_owned(),
+            created_by: "tok_1".to_owned(),
+            created_at: from,
+            starts_at: from,
+            ends_at: to,
+            updated_at: from,
+            withheld: 0,
+        };
+        while block_on(self.db.batch(vec![silences::insert(&silence)])).is_err() {}
+        id
+    }
+
+    /// Ends it early.
+    pub fn end_silence(&self, id: &str, at: UnixMs) {
+        while block_on(self.db.batch(vec![silences::end(id, at)])).is_err() {}
+    }
+
+    /// What was not told because of what: suppressor, kind, rule.
+    pub fn withheld(&self) -> Vec<(String, String, String)> {
+        let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let rows = self.db.query("SELECT suppressor, kind, rule FROM withheld ORDER BY at, suppressor, rule");
+        rows.iter().map(|row| (text(row, "suppressor"), text(row, "kind"), text(row, "rule"))).collect()
     }
 
     pub fn messages(&self) -> Vec<(String, String, String)> {

@@ -9,7 +9,7 @@ const NOON: UnixMs = UnixMs(1_772_452_800_000);
 
 fn config() -> Config {
     let text = include_str!("../../../tests/support/minimal-config.json");
-    serde_json::from_str(text).unwrap()
+    crate::record::read(text.as_bytes()).unwrap()
 }
 
 fn selector(series: &str) -> Selector {

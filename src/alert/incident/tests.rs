@@ -4,6 +4,7 @@ use super::super::evaluate::RuleFault;
 use super::super::observe::Blindness;
 use super::super::quantity::{Threshold, Unit};
 use super::*;
+use crate::record::FromJson;
 use crate::time::{MINUTE_MS, SECOND_MS};
 
 const T0: UnixMs = UnixMs(1_772_452_800_000);
@@ -132,7 +133,7 @@ fn a_verdict_means_what_the_rule_says_it_means() {
         Signal::Gone => "gone",
     };
     let rule = |no_data, error| -> Rule {
-        serde_json::from_value(serde_json::json!({
+        FromJson::from_json(serde_json::json!({
             "id": "r", "name": "R", "severity": "info", "when": {"absence": {"of": {"series": "x"}, "over": {"ms": 1}}},
             "no_data": no_data, "error": error, "summary": "", "runbook": "", "owner": "",
         }))
@@ -225,7 +226,7 @@ fn a_firing_alert_ends_at_its_recovery_level_and_not_at_its_bound() {
 
 #[test]
 fn alerts_of_one_rule_are_set_apart_by_the_values_of_its_labels() {
-    let mut rule: Rule = serde_json::from_value(serde_json::json!({
+    let mut rule: Rule = FromJson::from_json(serde_json::json!({
         "id": "r", "name": "R", "severity": "info", "when": {"absence": {"of": {"series": "x"}, "over": {"ms": 60000}}},
         "no_data": "ok", "error": "keep", "summary": "s", "runbook": "/", "owner": "o", "by": ["route", "method"],
     }))

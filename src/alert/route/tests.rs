@@ -1,11 +1,12 @@
 use serde_json::json;
 
 use super::*;
+use crate::record::FromJson;
 
 /// Channels a, b, c on Slack, each with a secret of its own name, and d by e-mail.
 fn alerting(routes: &serde_json::Value) -> Alerting {
     let slack = |id: &str| json!({"id": id, "via": {"slack": {"secret": id}}});
-    serde_json::from_value(json!({
+    FromJson::from_json(json!({
         "channels": [slack("a"), slack("b"), slack("c"), {"id": "d", "via": {"email": {"format": "plain", "from": "x@y.z"}}}],
         "routes": routes,
         "rules": [],

@@ -152,10 +152,45 @@ static BUSINESS: [Key; 2] = [
     ),
 ];
 
-static ALERTING: [Key; 3] = [
+static ALERTING: [Key; 5] = [
     Key::new("channels", Shape::List(&Shape::Map(&CHANNEL)), "Where notifications can go."),
     Key::new("routes", Shape::List(&Shape::Map(&ROUTE)), "Which alerts go where, in order."),
     Key::new("rules", Shape::List(&Shape::Map(&RULE)), "What is watched."),
+    Key::optional(
+        "inhibitions",
+        Shape::List(&Shape::Map(&INHIBITION)),
+        "Which alerts explain which others, so that people hear of the cause alone.",
+    ),
+    Key::optional("maintenance", Shape::List(&Shape::Map(&MAINTENANCE)), "When which alerts are expected and nobody is told."),
+];
+
+static INHIBITION: [Key; 4] = [
+    Key::new("id", Shape::Text, "Stable and unique."),
+    Key::new("source", Shape::List(&Shape::Text), "Matchers of the cause: `rule=origin-down`, `severity!=info`, `rule=api-*`."),
+    Key::new("target", Shape::List(&Shape::Text), "Matchers of what it explains."),
+    Key::optional("equal", Shape::List(&Shape::Text), "Labels that both must have with the same value."),
+];
+
+static MAINTENANCE: [Key; 8] = [
+    Key::new("id", Shape::Text, "Stable and unique."),
+    Key::new("matchers", Shape::List(&Shape::Text), "Matchers of what is expected; `[]` means every alert."),
+    Key::new(
+        "days",
+        Shape::List(&Shape::Choice(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
+        "The days it begins on, in its zone.",
+    ),
+    Key::new(
+        "hours",
+        Shape::Map(&[
+            Key::new("from", Shape::Text, "Beginning, `HH:MM`."),
+            Key::new("to", Shape::Text, "End, `HH:MM`; before the beginning means on the next day."),
+        ]),
+        "From when to when, in its zone.",
+    ),
+    Key::new("zone", Shape::Text, "IANA time zone, such as `Africa/Johannesburg`."),
+    Key::new("reason", Shape::Text, "Why, for whoever wonders at the quiet."),
+    Key::new("author", Shape::Text, "Who answers for it."),
+    Key::new("expires", Shape::Text, "The last day it begins on, `YYYY-MM-DD`: nothing is quiet for ever."),
 ];
 
 static CHANNEL: [Key; 3] = [

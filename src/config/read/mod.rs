@@ -12,6 +12,7 @@ use std::path::Path;
 use super::Config;
 use super::check::{self, Problem};
 use super::site::Environment;
+use crate::record::FromJson;
 
 mod decode;
 pub mod diagnostic;
@@ -105,7 +106,7 @@ pub fn sources(sources: &[Source], environment: Environment) -> Result<Config, V
 }
 
 fn finish(mut decoder: Decoder<'_>, value: serde_json::Value) -> Result<Config, Vec<Diagnostic>> {
-    let config: Option<Config> = match serde_json::from_value(value) {
+    let config: Option<Config> = match FromJson::from_json(value) {
         Ok(config) => Some(config),
         Err(error) => {
             let message = format!("the reader and the configuration's types disagree: {error}");

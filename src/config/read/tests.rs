@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::shape::{Need, Shape};
 use super::*;
+use crate::record::FromJson;
 
 /// The shipped files, with replacements: (file, text there, text instead). A replacement that changes nothing is a defect.
 fn shipped(edits: &[(&str, &str, &str)]) -> Vec<Source> {
@@ -193,7 +194,47 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "did you mean",
     ),
     ("production", "\"ZAR\"", "\"Rand\"", "`Rand` is not a currency code", "ZAR"),
+    // What keeps alerts quiet.
+    (RULES, "source: [rule=origin-down]", "source: [rule=origin-dwon]", "there is no rule `origin-dwon`", "did you mean `origin-down`?"),
+    (RULES, "source: [rule=origin-down]", "source: [rle=origin-down]", "no alert has a label `rle`", "did you mean `rule`?"),
+    (RULES, "source: [rule=origin-down]", "source: [severity=crit]", "there is no severity `crit`", "did you mean `critical`?"),
+    (RULES, "source: [rule=origin-down]", "source: [origin-down]", "this is not a matcher", "write `label=\"value\"`"),
+    (RULES, "source: [rule=origin-down]", "source: []", "no matcher means every alert", "name the rule"),
+    (RULES, "[rule=~error-rate-.*|latency-p95]", "[\"rule=~error-rate-[cw].*\"]", "this is not a matcher", "`[` at character 12 of"),
+    (RULES, "id: origin-explains", "id: error-rate-explains", "`error-rate-explains` is already the id of entry 1", "give each its own"),
+    (RULES, "maintenance: []", WITHOUT_EXPIRY, "the key `expires` is missing here", "add `expires:` - The last day it begins on"),
+    (RULES, "maintenance: []", BAD_EXPIRY, "`next year` is not a date", "write the last day it begins on: `2027-03-31`"),
+    (RULES, "maintenance: []", BAD_ZONE, "`Africa/Johanesburg` is not a time zone", "did you mean `Africa/Johannesburg`?"),
+    (RULES, "maintenance: []", BAD_HOURS, "`22:00` to `22:00` is not a span of a day", "write `HH:MM` twice"),
+    (RULES, "maintenance: []", BAD_DAY, "`sunday` is not one of the words used here", "use one of: mon, tue"),
 ];
+
+macro_rules! maintenance {
+    ($days:literal, $to:literal, $zone:literal, $expires:literal) => {
+        concat!(
+            "maintenance:\n  - id: weekly\n    matchers: [rule=origin-down]\n    days: [",
+            $days,
+            "]\n    hours: { from: \"22:00\", to: \"",
+            $to,
+            "\" }\n    zone: ",
+            $zone,
+            "\n    reason: upgrade\n    author: ops\n",
+            $expires
+        )
+    };
+}
+
+const WITHOUT_EXPIRY: &str = maintenance!("sun", "02:00", "UTC", "");
+const BAD_EXPIRY: &str = maintenance!("sun", "02:00", "UTC", "    expires: next year\n");
+const BAD_ZONE: &str = maintenance!("sun", "02:00", "Africa/Johanesburg", "    expires: \"2027-03-31\"\n");
+const BAD_HOURS: &str = maintenance!("sun", "22:00", "UTC", "    expires: \"2027-03-31\"\n");
+const BAD_DAY: &str = maintenance!("sunday", "02:00", "UTC", "    expires: \"2027-03-31\"\n");
+const GOOD_WINDOW: &str = maintenance!("sat, sun", "02:00", "Africa/Johannesburg", "    expires: \"2027-03-31\"\n");
+
+#[test]
+fn a_maintenance_window_with_all_its_keys_reads() {
+    assert_eq!(mistakes(&[("alerting", "maintenance: []", GOOD_WINDOW)]), []);
+}
 
 #[test]
 fn one_mistake_is_one_diagnostic_with_its_fix() {
@@ -323,7 +364,7 @@ fn whatever_the_shapes_allow_the_types_read() {
             }
             let mut config = plain.clone();
             config[file.section] = example;
-            let read = serde_json::from_value::<Config>(config.clone());
+            let read = <Config as FromJson>::from_json(config.clone());
             assert!(read.is_ok(), "{}: {}: {:#}", file.name, read.unwrap_err(), config[file.section]);
             assert_eq!(serde_json::to_value(read.unwrap()).unwrap().as_object().unwrap().len(), 6);
             tried += 1;

@@ -55,7 +55,7 @@ fn guarded(mode: LimitMode, on_failure: OnFailure) -> Config {
             scrub_keys: vec![],
         },
         business: business::Business { shown: vec![], targets: vec![] },
-        alerting: alerting::Alerting { channels: vec![], routes: vec![], rules: vec![] },
+        alerting: alerting::Alerting::default(),
     }
 }
 

@@ -1,13 +1,14 @@
 use serde_json::json;
 
 use super::*;
+use crate::record::{self, FromJson};
 use crate::storage::outbox::MessageRow;
 
 const NOON: UnixMs = UnixMs(1_772_452_800_000);
 
 fn config() -> Config {
-    let mut config: Config = serde_json::from_str(include_str!("../../../tests/support/minimal-config.json")).unwrap();
-    config.alerting = serde_json::from_value(json!({
+    let mut config: Config = record::read(include_bytes!("../../../tests/support/minimal-config.json")).unwrap();
+    config.alerting = FromJson::from_json(json!({
         "channels": [
             {"id": "slack", "via": {"slack": {"secret": "HOOK"}}},
             {"id": "email", "via": {"email": {"format": "plain", "from": "a@b.c"}}},

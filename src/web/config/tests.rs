@@ -92,7 +92,7 @@ fn what_this_build_cannot_run_on_is_not_stored() {
 
     let send = |body: &[u8]| now_or_never(apply(&db, body, ENVIRONMENT, "x", NOW)).unwrap_err();
     let unknown = String::from_utf8(body(&shipped())).unwrap().replacen("\"max_routes\"", "\"max_roads\"", 1);
-    assert!(send(unknown.as_bytes()).detail.contains("unknown field `max_roads`"));
+    assert!(send(unknown.as_bytes()).detail.contains("/config/infrastructure: unknown key `max_roads`"));
     for text in ["", "{}", "null", "{\"config\": 1}", "{\"config\": {}, \"force\": true}"] {
         assert_eq!(send(text.as_bytes()).status, 400, "{text}");
     }

@@ -16,7 +16,7 @@ const SECRETS: [&str; 8] = [
 ];
 
 fn shipped() -> Config {
-    Config::from_json(crate::embedded::config_json(Environment::Production)).unwrap()
+    Config::from_text(crate::embedded::config_json(Environment::Production)).unwrap()
 }
 
 fn well() -> Seen {

@@ -1,0 +1,93 @@
+//! Checks of what keeps alerts quiet: a mistake here is silence where somebody expects a message.
+
+use super::{Findings, suggest};
+use crate::alert::matcher::{Matcher, Operator};
+use crate::config::alerting::Alerting;
+use crate::telemetry::series::name;
+
+/// Labels every alert has when matchers look at it.
+const GIVEN_LABELS: [&str; 4] = ["alertname", "owner", "rule", "severity"];
+/// The severities, as labels have them.
+const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
+
+pub(super) fn inhibitions(alerting: &Alerting, found: &mut Findings) {
+    found.unique("/alerting/inhibitions", "/id", alerting.inhibitions.iter().map(|inhibition| inhibition.id.as_str()));
+    for (index, inhibition) in alerting.inhibitions.iter().enumerate() {
+        let at = |key: &str| format!("/alerting/inhibitions/{index}/{key}");
+        found.id(at("id"), &inhibition.id);
+        for (key, texts) in [("source", &inhibition.source), ("target", &inhibition.target)] {
+            matchers(alerting, texts, &at(key), found);
+            if texts.is_empty() {
+                found.add(at(key), "no matcher means every alert", "name the rule: `rule=origin-down`");
+            }
+        }
+        for (place, name) in inhibition.equal.iter().enumerate() {
+            label(alerting, name, format!("{}/{place}", at("equal")), found);
+        }
+    }
+}
+
+pub(super) fn maintenance(alerting: &Alerting, found: &mut Findings) {
+    found.unique("/alerting/maintenance", "/id", alerting.maintenance.iter().map(|window| window.id.as_str()));
+    for (index, window) in alerting.maintenance.iter().enumerate() {
+        let at = |key: &str| format!("/alerting/maintenance/{index}/{key}");
+        found.id(at("id"), &window.id);
+        matchers(alerting, &window.matchers, &at("matchers"), found);
+        if window.days.is_empty() {
+            found.add(at("days"), "it begins on no day", "name at least one: `[sun]`");
+        }
+        if window.hours.minutes().is_none() {
+            let what = format!("`{}` to `{}` is not a span of a day", window.hours.from, window.hours.to);
+            found.add(at("hours"), what, "write `HH:MM` twice, not the same: \"22:00\" and \"02:00\"");
+        }
+        found.zone(at("zone"), &window.zone);
+        found.filled(at("reason"), &window.reason);
+        found.filled(at("author"), &window.author);
+        if window.last_day().is_none() {
+            found.add(at("expires"), format!("`{}` is not a date", window.expires), "write the last day it begins on: `2027-03-31`");
+        }
+    }
+}
+
+fn matchers(alerting: &Alerting, texts: &[String], at: &str, found: &mut Findings) {
+    for (place, text) in texts.iter().enumerate() {
+        let at = format!("{at}/{place}");
+        match Matcher::parse(text) {
+            Err(error) => found.add(at, "this is not a matcher", error.to_string()),
+            Ok(matcher) => {
+                label(alerting, matcher.name(), at.clone(), found);
+                meant(alerting, &matcher, at, found);
+            }
+        }
+    }
+}
+
+/// A label no alert has makes a matcher that never, or always, matches.
+fn label(alerting: &Alerting, wanted: &str, at: String, found: &mut Findings) {
+    // Alerts about channels have `channel`, and an alert may carry the labels of the series it is about.
+    let known = || {
+        let own = alerting.rules.iter().flat_map(|rule| rule.labels.keys()).map(String::as_str);
+        let series = name::OWN.iter().flat_map(|(_, _, labels)| labels.iter().copied());
+        GIVEN_LABELS.into_iter().chain(["channel"]).chain(own).chain(series)
+    };
+    if !known().any(|known| known == wanted) {
+        let rules = (0..alerting.rules.len()).map(|rule| format!("/alerting/rules/{rule}/labels"));
+        let fix = suggest(wanted, known(), "use a label of a rule, or one of alertname, owner, rule and severity");
+        found.add_drawn_from(rules.collect(), at, format!("no alert has a label `{wanted}`"), fix);
+    }
+}
+
+/// A literal rule or severity that there is none of.
+fn meant(alerting: &Alerting, matcher: &Matcher, at: String, found: &mut Findings) {
+    let Some(value) = matcher.literal().filter(|_| matcher.operator() == Operator::Equal) else { return };
+    if matcher.name() == "severity" && !SEVERITIES.contains(&value) {
+        found.add(at, format!("there is no severity `{value}`"), suggest(value, SEVERITIES, "use info, warning or critical"));
+    } else if matcher.name() == "rule" && !value.starts_with("parapet-") {
+        let ids = || alerting.rules.iter().map(|rule| rule.id.as_str());
+        if !ids().any(|id| id == value) {
+            let rules = (0..alerting.rules.len()).map(|rule| format!("/alerting/rules/{rule}/id"));
+            let drawn_from = std::iter::once("/alerting/rules".to_owned()).chain(rules).collect();
+            found.add_drawn_from(drawn_from, at, format!("there is no rule `{value}`"), suggest(value, ids(), "use the id of a rule"));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Alertmanager's own command line against Parapet's API: the real SQL, tokens and handlers behind a socket. Set `AMTOOL` to the
+//! program, or have it in the path (Debian: `prometheus-alertmanager`); without it the story is skipped.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use parapet::time::UnixMs;
+use parapet::web::alertmanager as api;
+use parapet::web::auth::{self, Principal, Role};
+use parapet::web::endpoint::{Alertmanager, Endpoint, resolve};
+use parapet::web::problem::Problem;
+use parapet::web::tokens;
+use world::{World, block_on, switch};
+
+/// `amtool` sends its own clock's time.
+#[allow(clippy::disallowed_methods, reason = "another program's clock cannot be moved by the story")]
+fn wall() -> UnixMs {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    UnixMs(i64::try_from(since.as_millis()).unwrap())
+}
+
+fn program() -> Option<String> {
+    let name = std::env::var("AMTOOL").unwrap_or_else(|_| "amtool".to_owned());
+    Command::new(&name).arg("--version").output().is_ok().then_some(name)
+}
+
+fn handled(world: &World, (method, target, token): (&str, &str, Option<&str>), body: &[u8]) -> Result<String, Problem> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (db, now) = (&world.db, wall());
+    let (endpoint, needed) = resolve(method, path)?;
+    let by = block_on(auth::authorize(db, token, None, now, needed))?;
+    let Endpoint::Alertmanager(asked) = endpoint else { return Err(Problem::not_found("not Alertmanager's")) };
+    let json = |value: serde_json::Result<String>| Ok(value.unwrap());
+    match asked {
+        Alertmanager::Alerts => {
+            json(serde_json::to_string(&block_on(api::list_alerts(db, query, (&world.config, &world.addresses), now))?))
+        }
+        Alertmanager::Silences => json(serde_json::to_string(&block_on(api::list_silences(db, query, now))?)),
+        Alertmanager::CreateSilence => json(serde_json::to_string(&block_on(api::create_silence(db, body, &by, now))?)),
+        Alertmanager::Silence(id) => json(serde_json::to_string(&block_on(api::silence(db, &id, now))?)),
+        Alertmanager::EndSilence(id) => json(serde_json::to_string(&block_on(api::end_silence(db, &id, now))?)),
+        Alertmanager::Status => json(serde_json::to_string(&api::status(&world.config, now))),
+    }
+}
+
+/// One request of a connection that is closed after it.
+fn serve(world: &World, stream: TcpStream) {
+    stream.set_nonblocking(false).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let (mut token, mut length) = (None, 0);
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        match header.trim().split_once(": ") {
+            None => break,
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => token = Some(value.to_owned()),
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
+            Some(_) => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (status, text) = match handled(world, (words[0], words[1], token.as_deref()), &body) {
+        Ok(text) => (200, text),
+        Err(problem) => (problem.status, api::error_text(&problem)),
+    };
+    let head =
+        format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+    reader.get_mut().write_all((head + &text).as_bytes()).unwrap();
+}
+
+/// Runs it to its end; whether it went well, and what it printed.
+fn amtool(world: &World, program: &str, http_config: &std::path::Path, args: &[&str]) -> (bool, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut child = Command::new(program)
+        .arg(format!("--alertmanager.url=http://{}", listener.local_addr().unwrap()))
+        .arg(format!("--http.config.file={}", http_config.display()))
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = loop {
+        match listener.accept() {
+            Ok((stream, _)) => serve(world, stream),
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+    };
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (status.success(), said)
+}
+
+#[test]
+fn amtool_lists_alerts_and_adds_queries_and_expires_silences() {
+    let Some(program) = program() else {
+        eprintln!("skipped: there is no amtool; install prometheus-alertmanager, or set AMTOOL");
+        return;
+    };
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    let now = wall();
+    world.set("s-one", 1.0, now.plus(-5_000));
+    world.set("s-two", 1.0, now.plus(-5_000));
+    world.tick(now);
+    let admin = Principal { id: "bootstrap".into(), name: "bootstrap".into(), role: Role::Admin };
+    let made = block_on(tokens::create(&world.db, br#"{"name": "amtool", "role": "operator"}"#, &admin, [7; 32], now)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let http_config = folder.path().join("http.yml");
+    std::fs::write(&http_config, format!("authorization:\n  credentials: {}\n", made.token)).unwrap();
+    let run = |args: &[&str]| amtool(&world, &program, &http_config, args);
+
+    let (well, said) = run(&["alert", "query"]);
+    assert!(well && said.contains("Switch s-one") && said.contains("Switch s-two"), "{said}");
+    let (well, said) = run(&["alert", "query", "rule=s-one"]);
+    assert!(well && said.contains("Switch s-one") && !said.contains("Switch s-two"), "{said}");
+
+    let (well, said) = run(&["silence", "add", "--comment=we know", "--author=ann", "--duration=1h", "rule=~s-(one|three)"]);
+    assert!(!well && said.contains("`(` at character 3 of `s-(one|three)` is not supported"), "{said}");
+    let (well, said) = run(&["silence", "add", "--comment=we know", "--author=ann", "--duration=1h", "rule=~s-one|s-three"]);
+    let id = said.lines().find(|line| line.starts_with("sil_")).map(str::to_owned);
+    assert!(well && id.is_some(), "{said}");
+    let id = id.unwrap();
+
+    let (well, said) = run(&["silence", "query"]);
+    assert!(well && said.contains(&id) && said.contains("we know") && said.contains("ann"), "{said}");
+    let (_, said) = run(&["alert", "query"]);
+    assert!(!said.contains("Switch s-one") && said.contains("Switch s-two"), "silenced ones are left out: {said}");
+    let (_, said) = run(&["alert", "query", "--silenced"]);
+    assert!(said.contains("Switch s-one"), "{said}");
+
+    let (well, said) = run(&["silence", "expire", &id]);
+    assert!(well, "{said}");
+    let (_, said) = run(&["silence", "query"]);
+    assert!(!said.contains(&id), "{said}");
+    let (_, said) = run(&["silence", "query", "--expired", "--within=1h"]);
+    assert!(said.contains(&id), "{said}");
+}
