@@ -1,8 +1,9 @@
 //! Slack: Block Kit to an incoming webhook.
 //!
 //! Limits (docs.slack.dev, Block Kit): header 150 characters, section text 3,000, at most 10 fields of 2,000, button text 75,
-//! button URL 3,000 ([`is_web_url`]). `&`, `<` and `>` are control characters in `mrkdwn` and are escaped; a text is cut before it is too
-//! long, never inside an entity. Buttons are plain links: a webhook cannot receive clicks.
+//! button URL 3,000 (a longer link, or one that is not http(s), is left out). `&`, `<` and `>` are control characters in
+//! `mrkdwn` and are escaped; a text is cut before it is too long, never inside an entity. Buttons are plain links: a webhook
+//! cannot receive clicks.
 
 use serde_json::{Value, json};
 
