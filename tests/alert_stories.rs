@@ -6,9 +6,11 @@
 mod world;
 
 use parapet::alert::observe::Coverage;
+use parapet::alert::respond::Act;
 use parapet::alert::tick::TickOutcome;
 use parapet::channel::Addresses;
 use parapet::config::alerting::{Bound, Route, Rule, Severity, Via, When};
+use parapet::record::FromJson;
 use world::{DbFault, EMAIL, Mood, SENTRY, SLACK, World, at_s, error_rate, sentry_channel, slack_channel, switch};
 
 fn triples(of: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
@@ -633,4 +635,85 @@ fn blindness_ends_no_routes_alert_and_a_route_without_traffic_is_well() {
     world.run(at_s(360), at_s(600));
     let titles = world.http.titles(SLACK);
     assert!(titles.len() == 2 && titles[1].contains("RESOLVED"), "{titles:?}");
+}
+
+fn escalating(steps: &serde_json::Value) -> World {
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.config.alerting.channels.push(slack_channel("lead"));
+    world.config.alerting.escalations =
+        vec![FromJson::from_json(serde_json::json!({"id": "policy", "steps": steps, "repeat_ms": 1_800_000})).unwrap()];
+    world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
+    world
+}
+
+#[test]
+fn an_alert_nobody_takes_is_told_to_the_next_until_somebody_has_it() {
+    let mut world =
+        escalating(&serde_json::json!([{"after_ms": 600_000, "notify": ["lead"]}, {"after_ms": 1_200_000, "notify": ["email"]}]));
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(599));
+    assert_eq!(world.messages(), triples(&[("email", "first", "delivered"), ("slack", "first", "delivered")]));
+    world.run(at_s(600), at_s(900));
+    assert_eq!(world.messages().last(), triples(&[("lead", "escalated", "delivered")]).last());
+    assert!(world.http.titles(SLACK).last().unwrap().contains("ESCALATED critical"), "{:?}", world.http.titles(SLACK));
+    let taken = world.act(&Act::Acknowledge, at_s(930)).unwrap();
+    assert_eq!(taken.response.unwrap().by, "Thandi");
+    world.run(at_s(960), at_s(7_200));
+    let since: Vec<_> = world.messages().into_iter().skip(3).collect();
+    assert_eq!(
+        since,
+        triples(&[("email", "acknowledged", "delivered"), ("lead", "acknowledged", "delivered"), ("slack", "acknowledged", "delivered")]),
+        "everybody who was told hears it, and then nobody hears more"
+    );
+    world.set("s-one", 0.0, at_s(7_210));
+    world.run(at_s(7_260), at_s(7_320));
+    let ended: Vec<_> = world.messages().into_iter().skip(6).collect();
+    assert_eq!(
+        ended,
+        triples(&[("email", "resolved", "delivered"), ("lead", "resolved", "delivered"), ("slack", "resolved", "delivered")])
+    );
+}
+
+#[test]
+fn a_snooze_that_ends_tells_them_again_and_the_escalation_begins_anew() {
+    let mut world = escalating(&serde_json::json!([{"after_ms": 600_000, "notify": ["lead"]}]));
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(60));
+    world.act(&Act::Snooze { until: at_s(1_800) }, at_s(90)).unwrap();
+    world.run(at_s(120), at_s(1_799));
+    assert_eq!(world.messages().len(), 4, "two first, two acknowledged: {:?}", world.messages());
+    world.run(at_s(1_800), at_s(2_399));
+    let reasons = |world: &World| world.messages().into_iter().map(|(_, reason, _)| reason).skip(4).collect::<Vec<_>>();
+    assert_eq!(reasons(&world), ["still_firing", "still_firing"]);
+    world.run(at_s(2_400), at_s(2_460));
+    assert_eq!(reasons(&world), ["still_firing", "still_firing", "escalated"]);
+}
+
+#[test]
+fn what_is_kept_quiet_or_over_does_not_escalate() {
+    let mut world = escalating(&serde_json::json!([{"after_ms": 600_000, "notify": ["lead"]}]));
+    world.set("s-one", 1.0, at_s(-5));
+    world.run(at_s(0), at_s(60));
+    world.silence("rule=s-one", at_s(90), at_s(1_200));
+    world.run(at_s(120), at_s(1_199));
+    assert_eq!(world.messages().len(), 2, "{:?}", world.messages());
+    world.set("s-one", 0.0, at_s(1_199));
+    world.run(at_s(1_200), at_s(7_200));
+    let reasons: Vec<_> = world.messages().into_iter().map(|(_, reason, _)| reason).collect();
+    assert_eq!(reasons, ["first", "first", "resolved", "resolved"]);
+}
+
+#[test]
+fn an_act_and_a_tick_at_once_lose_neither() {
+    for turns in [[0, 1, 0, 1, 0, 1, 0, 1], [1, 0, 1, 0, 1, 0, 1, 0], [0, 0, 1, 1, 0, 0, 1, 1], [1, 1, 0, 0, 1, 1, 0, 0]] {
+        let mut world = escalating(&serde_json::json!([{"after_ms": 600_000, "notify": ["lead"]}]));
+        world.set("s-one", 1.0, at_s(-5));
+        world.run(at_s(0), at_s(540));
+        world.act_during_tick(&Act::Acknowledge, at_s(600), &turns);
+        world.run(at_s(660), at_s(3_000));
+        let escalated = world.messages().iter().filter(|(_, reason, _)| reason == "escalated").count();
+        let acknowledged = world.messages().iter().filter(|(_, reason, _)| reason == "acknowledged").count();
+        assert!(escalated <= 1, "{turns:?}: at most the step that was due at that moment: {:?}", world.messages());
+        assert_eq!(acknowledged, 2 + escalated, "{turns:?}: everybody who was told: {:?}", world.messages());
+    }
 }

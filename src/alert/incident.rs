@@ -12,6 +12,7 @@ use super::evaluate::{NoDataWhy, Verdict};
 use super::notification::NotifyReason;
 use super::observe::Labels;
 use super::quantity::Measured;
+use super::respond::{AlarmVerdict, Response};
 use super::suppress::Suppression;
 use crate::config::alerting::{NoData, OnError, Rule, Severity};
 use crate::ids;
@@ -151,9 +152,26 @@ pub struct AlertState {
     /// Why people were not told that it fires, while that is owed to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<Suppression>,
+    /// When people were first told that this episode fires, or a snooze ended: what escalation counts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<UnixMs>,
+    /// Steps of the escalation policy that were taken since then.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub escalated: u32,
+    /// Who has it; also who resolved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
+    /// What it turned out to be, if somebody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<AlarmVerdict>,
 }
 
-record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, withheld, .. });
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, withheld, told_at, escalated = 0, response, alarm, .. });
 
 /// A verdict after the rule's policy: what the state machine acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -332,6 +350,10 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         detail,
         told: Vec::new(),
         withheld: None,
+        told_at: None,
+        escalated: 0,
+        response: None,
+        alarm: None,
     };
     if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
 }
@@ -358,4 +380,4 @@ fn held(state: &AlertState, subject: &Subject, measured: Option<Measured>, detai
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

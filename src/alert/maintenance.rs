@@ -7,20 +7,29 @@
 
 use chrono::{Datelike, NaiveDate, Timelike};
 
-use crate::config::alerting::{Maintenance, Weekday};
+use crate::config::alerting::{Hours, Maintenance, Span, Weekday};
 use crate::time::UnixMs;
 
 /// Whether `window` is open at `now`: its first minute is inside, its last is not.
 pub fn is_open(window: &Maintenance, now: UnixMs) -> bool {
-    let (Some(hours), Ok(zone)) = (window.hours.minutes(), window.zone.parse::<chrono_tz::Tz>()) else { return false };
+    let begins_on = |day: NaiveDate| window.days.contains(&weekday(day)) && not_expired(window, day);
+    is_in(&window.hours, &window.zone, now, begins_on)
+}
+
+/// Whether `now` is within `hours`.
+pub fn is_within(hours: &Hours, now: UnixMs) -> bool {
+    is_in(&hours.hours, &hours.zone, now, |day| hours.days.contains(&weekday(day)))
+}
+
+fn is_in(hours: &Span, zone: &str, now: UnixMs, begins_on: impl Fn(NaiveDate) -> bool) -> bool {
+    let (Some(hours), Ok(zone)) = (hours.minutes(), zone.parse::<chrono_tz::Tz>()) else { return false };
     let local = now.utc().with_timezone(&zone);
     let (minute, today) = (local.hour() * 60 + local.minute(), local.date_naive());
-    let begins_on = |day: NaiveDate| window.days.contains(&weekday(day)) && not_expired(window, day);
     let (from, to) = hours;
     if from < to {
         return from <= minute && minute < to && begins_on(today);
     }
-    (from <= minute && begins_on(today)) || (minute < to && today.pred_opt().is_some_and(begins_on))
+    (from <= minute && begins_on(today)) || (minute < to && today.pred_opt().is_some_and(&begins_on))
 }
 
 fn not_expired(window: &Maintenance, day: NaiveDate) -> bool {
@@ -42,7 +51,6 @@ fn weekday(day: NaiveDate) -> Weekday {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::alerting::Span;
     use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
     /// Monday 2026-03-02, midnight UTC.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::quantity::Measured;
+use super::respond::Response;
 use crate::config::alerting::Severity;
 use crate::config::site::Site;
 use crate::record::{record, words};
@@ -23,15 +24,30 @@ pub enum NotifyReason {
     Resolved,
     /// Its rule is no longer configured, so nothing watches it any more.
     RuleRemoved,
+    /// Nobody has taken it for long enough to tell more people, or somebody asked to.
+    Escalated,
+    /// Somebody has it.
+    Acknowledged,
+    /// A snooze is over and it still fires.
+    StillFiring,
     /// Somebody asked for a test.
     Test,
 }
 
-words!(NotifyReason { First "first", Resolved "resolved", RuleRemoved "rule_removed", Test "test" });
+words!(NotifyReason {
+    First "first",
+    Resolved "resolved",
+    RuleRemoved "rule_removed",
+    Escalated "escalated",
+    Acknowledged "acknowledged",
+    StillFiring "still_firing",
+    Test "test",
+});
 
 impl NotifyReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::First, Self::Resolved, Self::RuleRemoved, Self::Test];
+    pub const ALL: [Self; 7] =
+        [Self::First, Self::Resolved, Self::RuleRemoved, Self::Escalated, Self::Acknowledged, Self::StillFiring, Self::Test];
 
     /// The stored and sent text.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +55,9 @@ impl NotifyReason {
             Self::First => "first",
             Self::Resolved => "resolved",
             Self::RuleRemoved => "rule_removed",
+            Self::Escalated => "escalated",
+            Self::Acknowledged => "acknowledged",
+            Self::StillFiring => "still_firing",
             Self::Test => "test",
         }
     }
@@ -53,7 +72,15 @@ impl NotifyReason {
     pub fn is_end(self) -> bool {
         match self {
             Self::Resolved | Self::RuleRemoved => true,
-            Self::First | Self::Test => false,
+            Self::First | Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Test => false,
+        }
+    }
+
+    /// Whether it can be said more than once in an episode.
+    pub fn repeats(self) -> bool {
+        match self {
+            Self::Escalated | Self::Acknowledged | Self::StillFiring => true,
+            Self::First | Self::Resolved | Self::RuleRemoved | Self::Test => false,
         }
     }
 }
@@ -127,6 +154,9 @@ pub struct Notification {
     pub normal: Option<f64>,
     /// How long the condition had to hold.
     pub for_ms: i64,
+    /// Who has it, or who resolved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
     /// When the condition began to hold.
     pub since: UnixMs,
     /// When the alert changed to what this message says.
@@ -155,6 +185,7 @@ record!(Notification {
     peak,
     normal,
     for_ms,
+    response,
     since,
     at,
     owner,
@@ -168,10 +199,12 @@ record!(Notification {
 const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];
 
 impl Notification {
-    /// `FIRING`, `RESOLVED` or `TEST`.
+    /// `FIRING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED` or `TEST`.
     pub fn state_word(&self) -> &'static str {
         match self.reason {
-            NotifyReason::First => "FIRING",
+            NotifyReason::First | NotifyReason::StillFiring => "FIRING",
+            NotifyReason::Escalated => "ESCALATED",
+            NotifyReason::Acknowledged => "ACKNOWLEDGED",
             NotifyReason::Resolved | NotifyReason::RuleRemoved => "RESOLVED",
             NotifyReason::Test => "TEST",
         }
@@ -248,10 +281,19 @@ impl Notification {
         if self.reason.is_end() {
             facts.extend(self.peak_text().map(|peak| ("Peak", peak)));
         }
+        facts.extend(self.response.as_ref().map(|response| ("Taken by", self.taken(response))));
         facts.extend(self.place().map(|place| ("Where", place)));
         facts.push(("Environment", format!("{} {}", self.site.name, self.site.environment)));
         facts.push(("Owner", self.owner.clone()));
         facts
+    }
+
+    /// `Thandi until 14:32 SAST: looking at the pool`.
+    fn taken(&self, response: &Response) -> String {
+        let zone = self.site.timezone.parse().unwrap_or(chrono_tz::UTC);
+        let until = response.until.map(|until| format!(" until {}", until.clock_in(zone))).unwrap_or_default();
+        let note = response.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+        format!("{}{until}{note}", response.by)
     }
 
     /// What it does to people; of an alert that is over, what it did.
@@ -265,7 +307,9 @@ impl Notification {
         match self.reason {
             NotifyReason::Resolved => Some(format!("Resolved after {}{peak}.", self.lasted())),
             NotifyReason::RuleRemoved => Some(format!("No longer watched: its rule was removed after {}{peak}.", self.lasted())),
-            NotifyReason::First | NotifyReason::Test => None,
+            NotifyReason::First | NotifyReason::Escalated | NotifyReason::Acknowledged | NotifyReason::StillFiring | NotifyReason::Test => {
+                None
+            }
         }
     }
 }

@@ -82,12 +82,11 @@ pub fn route(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: 
         return Routing { channels: owned(on), off: owned(off), why: RoutingWhy::Matched };
     }
     // An alert about a channel has lost its only receiver by definition: it falls back even when no route is left.
-    let rest = |channel: &&str| Some(*channel) != except && addresses.missing(channel).is_none();
-    let fallback: Vec<&str> = alerting.channels.iter().map(|channel| channel.id.as_str()).filter(rest).collect();
+    let fallback = addresses.usable(alerting, except);
     if fallback.is_empty() || (off.is_empty() && except.is_none()) {
         return Routing { channels: Vec::new(), off: owned(off), why: RoutingWhy::Nobody };
     }
-    Routing { channels: owned(fallback), off: owned(off), why: RoutingWhy::Fallback }
+    Routing { channels: fallback, off: owned(off), why: RoutingWhy::Fallback }
 }
 
 fn owned(channels: Vec<&str>) -> Vec<String> {

@@ -3,13 +3,16 @@
 //! Invariant: who was told that it fires is told that it is over, whatever the routes say by then, unless the
 //! channel is gone or does not want to hear of ends.
 
+use super::escalate;
 use super::incident::{AlertState, Step, Transition, touched};
 use super::notification::{Notification, NotifyReason, Stamp, dashboard_url, runbook_url};
+use super::respond::Response;
 use super::route::{Routing, RoutingWhy, route};
 use super::suppress::Suppression;
 use super::watch::{ALERTNAME, CHANNEL};
 use crate::channel::Addresses;
 use crate::config::Config;
+use crate::config::alerting::Alerting;
 use crate::outbox::enqueue::Change;
 use crate::outbox::message::{self, NewMessage, Sendable};
 use crate::time::UnixMs;
@@ -36,6 +39,15 @@ fn owed(transition: &Transition, withheld: Option<&Suppression>, suppression: Op
     }
 }
 
+/// What is owed of an alert that fires on, is not kept quiet, and of which people know.
+fn unanswered(state: &AlertState, alerting: &Alerting, now: UnixMs) -> Owed {
+    match &state.response {
+        Some(Response { until: Some(until), .. }) if *until <= now => Owed::Message(NotifyReason::StillFiring),
+        None if escalate::due(state, alerting, now).is_some() => Owed::Message(NotifyReason::Escalated),
+        Some(_) | None => Owed::Nothing,
+    }
+}
+
 /// The change a step asks for, with its messages, and who they go to; `None` when there is nothing to store. `stored` is
 /// the state before the step.
 pub fn tell(
@@ -45,49 +57,110 @@ pub fn tell(
     (config, addresses): (&Config, &Addresses),
     now: UnixMs,
 ) -> Option<(Change, Option<Routing>)> {
-    let withheld = step.next.as_ref().or(stored).and_then(|state| state.withheld.as_ref());
-    let owed = owed(&step.transition, withheld, suppression);
-    // An alert that fires on may have nothing new to store, and still be told now.
-    let told_late = owed == Owed::Message(NotifyReason::First) && step.next.is_none();
+    let state = step.next.as_ref().or(stored);
+    let is_open = matches!(step.transition, Transition::StillFiring(_)) && suppression.is_none();
+    let owed = match owed(&step.transition, state.and_then(|state| state.withheld.as_ref()), suppression) {
+        Owed::Nothing if is_open => state.map_or(Owed::Nothing, |state| unanswered(state, &config.alerting, now)),
+        owed => owed,
+    };
+    // An alert that fires on may have nothing new to store, and still be told of now.
+    let told_late = matches!(owed, Owed::Message(_)) && step.next.is_none();
     let mut next = step.next.or_else(|| stored.filter(|_| told_late).map(|state| touched(state, now)))?;
-    let reason = match owed {
-        Owed::Nothing => return Some((Change { next, messages: Vec::new(), withheld: None }, None)),
+    match owed {
+        Owed::Nothing => Some((Change { next, messages: Vec::new(), withheld: None }, None)),
         Owed::Later(why) => {
             let known = stored.filter(|stored| stored.fired_at == next.fired_at).and_then(|stored| stored.withheld.as_ref());
             let new = (known != Some(&why)).then(|| why.clone());
             next.withheld = Some(why);
-            return Some((Change { next, messages: Vec::new(), withheld: new }, None));
+            Some((Change { next, messages: Vec::new(), withheld: new }, None))
         }
-        Owed::Message(reason) => reason,
-    };
-    next.withheld = None;
-    let routing = if reason.is_end() { as_told(&next, config, addresses) } else { first(&next, config, addresses) };
-    if !reason.is_end() {
-        next.told.clone_from(&routing.channels);
+        Owed::Message(reason) => {
+            let (change, routing) = told(next, reason, (config, addresses), now);
+            Some((change, Some(routing)))
+        }
     }
-    let messages = messages(&next, reason, &routing, config, addresses);
-    Some((Change { next, messages, withheld: None }, Some(routing)))
 }
 
-fn first(state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {
+/// `state` with everything that comes of telling people of it for `reason`.
+pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Config, &Addresses), now: UnixMs) -> (Change, Routing) {
+    let mut next = AlertState { withheld: None, ..state };
+    let routing = match reason {
+        NotifyReason::First | NotifyReason::Test => {
+            let (mut routing, taken) = first(&next, config, addresses, now);
+            (next.told_at, next.escalated, next.response) = (Some(now), taken, None);
+            next.told.clone_from(&routing.channels);
+            routing.off.retain(|channel| !next.told.contains(channel));
+            routing
+        }
+        NotifyReason::Resolved | NotifyReason::RuleRemoved => as_told(&next, config, addresses),
+        NotifyReason::Acknowledged => known(next.told.clone(), addresses),
+        NotifyReason::StillFiring => {
+            (next.told_at, next.escalated, next.response) = (Some(now), 0, None);
+            known(next.told.clone(), addresses)
+        }
+        NotifyReason::Escalated => {
+            let names = escalate::next(&next, &config.alerting, now).into_iter().map(str::to_owned).collect();
+            let routing = reached(names, &next, config, addresses);
+            next.escalated = next.escalated.saturating_add(1);
+            let new = routing.channels.iter().filter(|channel| !next.told.contains(channel)).cloned().collect::<Vec<String>>();
+            next.told.extend(new);
+            routing
+        }
+    };
+    let messages = messages(&next, reason, &routing, config, addresses);
+    (Change { next, messages, withheld: None }, routing)
+}
+
+/// Where the routes send it, and with them the steps of its escalation that wait for nothing; how many those are.
+fn first(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs) -> (Routing, u32) {
+    let labels = &state.subject.labels;
+    let mut routing = route(labels, &config.alerting, addresses, its_channel(state));
+    let (more, taken) = escalate::at_once(state, &config.alerting, now);
+    for channel in more.into_iter().filter(|channel| Some(*channel) != its_channel(state)) {
+        let known = if addresses.missing(channel).is_none() { &mut routing.channels } else { &mut routing.off };
+        if !known.iter().any(|known| known == channel) {
+            known.push(channel.to_owned());
+        }
+    }
+    if !routing.channels.is_empty() && routing.why == RoutingWhy::Nobody {
+        routing.why = RoutingWhy::Matched;
+    }
+    (routing, taken)
+}
+
+/// The channel an alert about a dead channel is about: it cannot tell of itself.
+fn its_channel(state: &AlertState) -> Option<&str> {
     let labels = &state.subject.labels;
     let about_channel = labels.get(ALERTNAME).is_some_and(|name| name == "channel-dead");
-    let except = labels.get(CHANNEL).filter(|_| about_channel).map(String::as_str);
-    route(labels, &config.alerting, addresses, except)
+    labels.get(CHANNEL).filter(|_| about_channel).map(String::as_str)
+}
+
+/// An escalation's channels; every channel that is on when none of them is, or when there is no policy to name some.
+fn reached(names: Vec<String>, state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {
+    let asked_for = known(names, addresses);
+    if !asked_for.channels.is_empty() {
+        return asked_for;
+    }
+    let channels = addresses.usable(&config.alerting, its_channel(state));
+    let why = if channels.is_empty() { RoutingWhy::Nobody } else { RoutingWhy::Fallback };
+    Routing { channels, why, ..asked_for }
+}
+
+fn known(names: Vec<String>, addresses: &Addresses) -> Routing {
+    let (channels, off): (Vec<String>, Vec<String>) = names.into_iter().partition(|channel| addresses.missing(channel).is_none());
+    let why = if channels.is_empty() { RoutingWhy::Nobody } else { RoutingWhy::Matched };
+    Routing { channels, off, why }
 }
 
 fn as_told(state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {
     let wants = |id: &&String| config.alerting.channels.iter().any(|channel| channel.id == **id && channel.send_resolved);
-    let (channels, off): (Vec<String>, Vec<String>) =
-        state.told.iter().filter(wants).cloned().partition(|channel| addresses.missing(channel).is_none());
-    let why = if channels.is_empty() { RoutingWhy::Nobody } else { RoutingWhy::Matched };
-    Routing { channels, off, why }
+    known(state.told.iter().filter(wants).cloned().collect(), addresses)
 }
 
 fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config: &Config, addresses: &Addresses) -> Vec<NewMessage> {
     let episode = state.fired_at.unwrap_or(state.at);
     let new = |channel: &String, sendable: Sendable| {
-        let id = message::id(&state.subject.id, episode, channel, reason);
+        let id = message::id(&state.subject.id, episode, channel, reason, state.version);
         NewMessage { channel: channel.clone(), seq: state.version, notification: notification(state, reason, id, config), sendable }
     };
     let on = routing.channels.iter().map(|channel| new(channel, Sendable::Now));
@@ -114,6 +187,7 @@ fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &C
         peak: state.peak,
         normal: None,
         for_ms: subject.for_ms,
+        response: state.response.clone(),
         since: state.since,
         at: state.at,
         owner: subject.owner.clone(),

@@ -58,7 +58,9 @@ fn event(notification: &Notification, data: &Map<String, Value>) -> Value {
 
 fn kind(reason: NotifyReason) -> &'static str {
     match reason {
-        NotifyReason::First => "dev.parapet.alert.firing",
+        NotifyReason::First | NotifyReason::StillFiring => "dev.parapet.alert.firing",
+        NotifyReason::Escalated => "dev.parapet.alert.escalated",
+        NotifyReason::Acknowledged => "dev.parapet.alert.acknowledged",
         NotifyReason::Resolved | NotifyReason::RuleRemoved => "dev.parapet.alert.resolved",
         NotifyReason::Test => "dev.parapet.alert.test",
     }

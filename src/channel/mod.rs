@@ -190,8 +190,11 @@ impl Addresses {
         let resolve = |via: &Via| -> Result<Address, String> {
             Ok(match via {
                 Via::Slack { secret } => Address::Slack { url: bound(secret)?, secret: secret.clone() },
-                Via::Email { .. } => {
-                    Address::Email(email::Account::new(&bound(EMAIL_URL)?, &bound(EMAIL_RECIPIENTS)?, bound(EMAIL_TOKEN).ok()))
+                Via::Email { recipients, .. } => {
+                    let own = recipients.as_ref().and_then(|name| bound(name).ok());
+                    let url = bound(EMAIL_URL)?;
+                    let recipients = own.map_or_else(|| bound(EMAIL_RECIPIENTS), Ok)?;
+                    Address::Email(email::Account::new(&url, &recipients, bound(EMAIL_TOKEN).ok()))
                 }
                 Via::Sentry {} => Address::Sentry { dsn: bound(SENTRY_DSN)? },
                 Via::Webhook { secret: url, signing_secret } => Address::Webhook { url: secret(url)?, key: secret(signing_secret)? },
@@ -207,6 +210,19 @@ impl Addresses {
     /// Where `channel` goes.
     pub fn get(&self, channel: &str) -> Option<&Address> {
         self.0.get(channel)
+    }
+
+    /// Every channel of `alerting` that is on, but `except`; of several with one address, the first.
+    pub fn usable(&self, alerting: &Alerting, except: Option<&str>) -> Vec<String> {
+        let mut usable: Vec<(&String, Option<&Address>)> = Vec::new();
+        for id in alerting.channels.iter().map(|channel| &channel.id) {
+            let address = self.get(id);
+            let is_new = usable.iter().all(|(_, known)| *known != address);
+            if is_new && Some(id.as_str()) != except && self.missing(id).is_none() {
+                usable.push((id, address));
+            }
+        }
+        usable.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
     /// The secret `channel` lacks; `None` when it can be used.
@@ -248,7 +264,7 @@ pub struct Attempt<'a> {
 pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
     match (&channel.via, address) {
         (Via::Slack { .. }, Address::Slack { url, secret }) => slack::render(notification, url, secret),
-        (Via::Email { format, from }, Address::Email(account)) => email::render(notification, *format, from, account),
+        (Via::Email { format, from, .. }, Address::Email(account)) => email::render(notification, *format, from, account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
         (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, attempt.now),
         (Via::Pagerduty { region, .. }, Address::PagerDuty { key }) => {

@@ -11,7 +11,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{RenderError, Secret, cut, is_web_url, post};
-use crate::alert::notification::Notification;
+use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{PagerDutyRegion, Severity};
 use crate::order;
 use crate::ports::HttpRequest;
@@ -57,7 +57,11 @@ impl Action {
 
     /// What `notification` asks for.
     pub fn of(notification: &Notification) -> Self {
-        if notification.reason.is_end() { Self::Resolve } else { Self::Trigger }
+        match notification.reason {
+            reason if reason.is_end() => Self::Resolve,
+            NotifyReason::Acknowledged => Self::Acknowledge,
+            _ => Self::Trigger,
+        }
     }
 }
 

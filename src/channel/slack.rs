@@ -50,7 +50,9 @@ fn message(notification: &Notification) -> Value {
 fn header(notification: &Notification) -> String {
     let severity = notification.severity.as_str().to_ascii_uppercase();
     match notification.reason {
-        NotifyReason::First => format!("{} {severity} — {}", shape(notification.severity), notification.name),
+        NotifyReason::First | NotifyReason::StillFiring => format!("{} {severity} — {}", shape(notification.severity), notification.name),
+        NotifyReason::Escalated => format!("{} ESCALATED {severity} — {}", shape(notification.severity), notification.name),
+        NotifyReason::Acknowledged => format!("◐ ACKNOWLEDGED — {}", notification.name),
         NotifyReason::Resolved | NotifyReason::RuleRemoved => format!("● RESOLVED — {}", notification.name),
         NotifyReason::Test => format!("○ TEST {severity} — {}", notification.name),
     }
@@ -96,9 +98,12 @@ fn bullet(notification: &Notification) -> char {
     match (notification.reason, notification.severity) {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, _) => '🟢',
         (NotifyReason::Test, _) => '⚪',
-        (NotifyReason::First, Severity::Critical) => '🔴',
-        (NotifyReason::First, Severity::Warning) => '🟠',
-        (NotifyReason::First, Severity::Info) => '🔵',
+        (NotifyReason::Acknowledged, _) => '✅',
+        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, severity) => match severity {
+            Severity::Critical => '🔴',
+            Severity::Warning => '🟠',
+            Severity::Info => '🔵',
+        },
     }
 }
 

@@ -55,11 +55,9 @@ pub fn render(notification: &Notification, page: Page<'_>, key: &Secret, open: O
             let (method, url) = ("GET".to_owned(), format!("{PAGES}/{}", page.id));
             HttpRequest { method, url, headers: Vec::new(), body: Vec::new() }
         }
-        (NotifyReason::First, None) => post(&incidents, "application/json", &body)?,
-        (NotifyReason::First | NotifyReason::Resolved | NotifyReason::RuleRemoved, Some(open)) => {
-            HttpRequest { method: "PATCH".to_owned(), ..post(&format!("{incidents}/{open}"), "application/json", &body)? }
-        }
-        (NotifyReason::Resolved | NotifyReason::RuleRemoved, None) => return Err(RenderError::NothingToEnd),
+        (_, Some(open)) => HttpRequest { method: "PATCH".to_owned(), ..post(&format!("{incidents}/{open}"), "application/json", &body)? },
+        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, None) => post(&incidents, "application/json", &body)?,
+        (NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Acknowledged, None) => return Err(RenderError::NothingToEnd),
     };
     request.headers.push(("authorization".to_owned(), format!("OAuth {token}")));
     Ok(request)
@@ -79,11 +77,18 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
     let text = match notification.reason {
         NotifyReason::Resolved => format!("Resolved after {}.", notification.lasted()),
         NotifyReason::RuleRemoved => format!("No longer watched, after {}.", notification.lasted()),
-        NotifyReason::First | NotifyReason::Test => notification.summary.clone(),
+        // Who has it, and what they noted, is not the public's business.
+        NotifyReason::Acknowledged => format!("{} Somebody is working on it.", notification.summary),
+        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Test => notification.summary.clone(),
+    };
+    let status = match (over, notification.reason) {
+        (true, _) => "resolved",
+        (false, NotifyReason::Acknowledged) => "identified",
+        (false, _) => "investigating",
     };
     let mut incident = json!({
         "name": cut(&notification.name, MAX_NAME_CHARS),
-        "status": if over { "resolved" } else { "investigating" },
+        "status": status,
         "impact_override": impact,
         "body": cut(&text, MAX_BODY_CHARS),
     });
@@ -99,8 +104,8 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
 pub fn incident(reason: NotifyReason, response: &HttpResponse) -> Option<String> {
     match (reason, response.status) {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, 200..=299) => Some(String::new()),
-        (NotifyReason::First, 200..=299) => id(&response.body),
-        (NotifyReason::First | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Test, _) => None,
+        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, 200..=299) => id(&response.body),
+        (_, _) => None,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn firing() -> Notification {
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 5 * MINUTE_MS)),
         peak: Some(0.064),
         normal: Some(0.003),
+        response: None,
         for_ms: 5 * MINUTE_MS,
         since: NOON.plus(-5 * MINUTE_MS),
         at: NOON,
@@ -81,7 +82,7 @@ fn slack() -> Via {
 }
 
 fn email(format: EmailFormat) -> Via {
-    Via::Email { format, from: "a@b.c".into() }
+    Via::Email { format, from: "a@b.c".into(), recipients: None }
 }
 
 fn webhook() -> Via {

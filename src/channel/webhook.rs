@@ -106,6 +106,9 @@ fn reason(reason: NotifyReason) -> &'static str {
         NotifyReason::First => "first notification",
         NotifyReason::Resolved => "all alerts resolved",
         NotifyReason::RuleRemoved => "rule removed",
+        NotifyReason::Escalated => "escalated",
+        NotifyReason::Acknowledged => "acknowledged",
+        NotifyReason::StillFiring => "repeat interval elapsed",
         NotifyReason::Test => "test",
     }
 }

@@ -18,16 +18,20 @@ pub(super) async fn send_test(env: &Env, config: &Config, body: &[u8], now: Unix
     let messages = test_alert(body, config)?.messages(now, config, &addresses(env, config))?;
     let db = D1::bound(env).map_err(|error| unavailable(&error))?;
     db.batch(outbox::insert_free(&messages, now)).await.map_err(|error| unavailable(&error))?;
-    // The messages are durable; an Engine that does not answer now sends them later.
-    let sent = async { bindings::call(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", "null".to_owned()).await };
-    if let Err(error) = sent.await {
-        worker::console_error!("test alert: the Engine did not answer: {error}");
-    }
+    deliver_now(env).await;
     let mut deliveries = Vec::new();
     for message in &messages {
         deliveries.extend(read_delivery(&db, &message.notification.id).await?);
     }
     Ok(TestReceipt { deliveries })
+}
+
+/// Has the Engine send what is due. Messages are durable: an Engine that does not answer now sends them later.
+pub(super) async fn deliver_now(env: &Env) {
+    let sent = async { bindings::call(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", "null".to_owned()).await };
+    if let Err(error) = sent.await {
+        worker::console_error!("the Engine did not answer: {error}");
+    }
 }
 
 /// One delivery and its attempts.

@@ -13,6 +13,7 @@ use super::collector::{Ask, Write, Written};
 use super::d1::D1;
 use super::isolate::{self, Here};
 use super::{active, alerts, clock, collectors, glue};
+use crate::alert::respond::Verb;
 use crate::config::Config;
 use crate::edge::pipeline::Facts;
 use crate::telemetry::buffer::{Batch, Entry};
@@ -147,8 +148,21 @@ impl Call<'_> {
                 Ok(Reply::json(201, &web::silences::create(&self.db()?, &body, &principal, self.now).await?))
             }
             Endpoint::EndSilence(id) => Ok(Reply::json(200, &web::silences::end(&self.db()?, &id, self.now).await?)),
+            Endpoint::ListAlerts => Ok(Reply::json(200, &web::respond::list(&self.db()?, self.now).await?)),
+            Endpoint::Alert(id) => Ok(Reply::json(200, &web::respond::show(&self.db()?, &id).await?)),
+            Endpoint::Act(id, verb) => self.act(&id, verb, &principal).await,
             Endpoint::Alertmanager(asked) => self.alertmanager(asked, &principal).await,
         }
+    }
+
+    /// Does what is asked; the messages that tell of it are sent at once if the Engine answers, and later if not.
+    async fn act(&self, id: &str, verb: Verb, principal: &Principal) -> Result<Reply, Problem> {
+        let (act, note) = web::respond::asked(verb, &self.body().await?, self.now)?;
+        let addresses = alerts::addresses(self.env, &self.config);
+        let told_by = (&*self.config, &addresses);
+        let shown = web::respond::act(&self.db()?, id, (&act, note.as_deref()), principal, told_by, self.now).await?;
+        alerts::deliver_now(self.env).await;
+        Ok(Reply::json(200, &shown))
     }
 
     async fn alertmanager(&self, asked: Alertmanager, principal: &Principal) -> Result<Reply, Problem> {

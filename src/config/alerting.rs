@@ -24,9 +24,15 @@ pub struct Alerting {
     /// When which alerts are expected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
+    /// Who is told next of an alert nobody has taken; the first that fits is in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub escalations: Vec<Escalation>,
+    /// Who is on call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rotations: Vec<Rotation>,
 }
 
-record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new() });
+record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new() });
 
 /// While an alert that matches `source` fires, alerts that match `target` are kept quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,13 +74,120 @@ record!(Maintenance { id, matchers, days, hours, zone, reason, author, expires }
 
 impl Maintenance {
     /// Year, month and day of `expires`; `None` unless it is a date.
-    pub fn last_day(&self) -> Option<(i32, u32, u32)> {
-        let mut parts = self.expires.split('-');
-        let mut number = |digits: usize| parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()));
-        let (year, month, day) = (number(4)?.parse().ok()?, number(2)?.parse().ok()?, number(2)?.parse().ok()?);
-        (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day)).then_some((year, month, day))
+    pub fn last_day(&self) -> Option<Date> {
+        date(&self.expires)
     }
 }
+
+/// Year, month and day.
+pub type Date = (i32, u32, u32);
+
+/// `YYYY-MM-DD`.
+pub fn date(text: &str) -> Option<Date> {
+    let mut parts = text.split('-');
+    let mut number = |digits: usize| parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()));
+    let (year, month, day) = (number(4)?.parse().ok()?, number(2)?.parse().ok()?, number(2)?.parse().ok()?);
+    (parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day)).then_some((year, month, day))
+}
+
+/// `YYYY-MM-DD HH:MM` as the day and the minutes since its midnight.
+pub fn local_moment(text: &str) -> Option<(Date, u32)> {
+    let (day, clock) = text.split_once(' ')?;
+    Some((date(day)?, minute_of_day(clock)?))
+}
+
+/// Who is told next of an alert that fires and that nobody has acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Escalation {
+    /// Stable and unique.
+    pub id: String,
+    /// Labels an alert must have; empty matches all.
+    pub matchers: BTreeMap<String, String>,
+    /// When this policy is in force; always, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+    /// In order.
+    pub steps: Vec<EscalationStep>,
+    /// After the last step, how often it is repeated; 0, never.
+    pub repeat_ms: i64,
+}
+
+record!(Escalation { id, matchers = BTreeMap::new(), hours, steps, repeat_ms = 0 });
+
+/// One step of an escalation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EscalationStep {
+    /// How long after people were first told; 0 is together with them.
+    pub after_ms: i64,
+    /// Channels and rotations.
+    pub notify: Vec<String>,
+}
+
+record!(EscalationStep { after_ms = 0, notify });
+
+/// Hours of a week, in a zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hours {
+    /// The days they begin on.
+    pub days: Vec<Weekday>,
+    /// From when to when.
+    pub hours: Span,
+    /// IANA zone.
+    pub zone: String,
+}
+
+record!(Hours { days, hours, zone });
+
+/// Channels that take turns, a week each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rotation {
+    /// What escalations call it; no channel is called the same.
+    pub id: String,
+    /// IANA zone of everything below.
+    pub zone: String,
+    /// When a shift ends and the next begins.
+    pub handover: Handover,
+    /// The day the first member's shift begins, or a day in it, `YYYY-MM-DD`.
+    pub starts: String,
+    /// The channels, in turn.
+    pub members: Vec<String>,
+    /// Who stands in, the first that covers a moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+record!(Rotation { id, zone, handover, starts, members, overrides = Vec::new() });
+
+/// When a shift ends and the next begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Handover {
+    /// The day of the week.
+    pub day: Weekday,
+    /// The time, `HH:MM`.
+    pub at: String,
+}
+
+record!(Handover { day, at });
+
+impl Handover {
+    /// Minutes since midnight; `None` unless `at` is `HH:MM`.
+    pub fn minute(&self) -> Option<u32> {
+        minute_of_day(&self.at).filter(|minute| *minute < 24 * 60)
+    }
+}
+
+/// Somebody stands in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Override {
+    /// From when, local, `YYYY-MM-DD HH:MM`.
+    pub from: String,
+    /// Until when.
+    pub until: String,
+    /// The channel.
+    pub member: String,
+}
+
+record!(Override { from, until, member });
 
 /// Part of a day, over midnight if it ends before it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,6 +228,21 @@ pub enum Weekday {
     Sun,
 }
 
+impl Weekday {
+    /// 0 for Monday to 6 for Sunday.
+    pub fn from_monday(self) -> u32 {
+        match self {
+            Self::Mon => 0,
+            Self::Tue => 1,
+            Self::Wed => 2,
+            Self::Thu => 3,
+            Self::Fri => 4,
+            Self::Sat => 5,
+            Self::Sun => 6,
+        }
+    }
+}
+
 words!(Weekday { Mon "mon", Tue "tue", Wed "wed", Thu "thu", Fri "fri", Sat "sat", Sun "sun" });
 
 /// A destination.
@@ -139,12 +267,15 @@ pub enum Via {
         /// The binding that holds the URL.
         secret: String,
     },
-    /// An e-mail provider's HTTP API at `EMAIL_WEBHOOK_URL`, to `ALERT_EMAIL_RECIPIENTS`.
+    /// An e-mail provider's HTTP API at `EMAIL_WEBHOOK_URL`.
     Email {
         /// The shape of its request.
         format: EmailFormat,
         /// The sender, `Name <address>` or an address.
         from: String,
+        /// The binding that holds the addresses; `ALERT_EMAIL_RECIPIENTS` while it is not set, or not named.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recipients: Option<String>,
     },
     /// Sentry, at `SENTRY_DSN`.
     Sentry {},
@@ -180,7 +311,7 @@ pub enum Via {
 
 choice!(Via {
     Slack "slack" { secret },
-    Email "email" { format, from },
+    Email "email" { format, from, recipients },
     Sentry "sentry" {},
     Webhook "webhook" { secret, signing_secret },
     Pagerduty "pagerduty" { secret, region = PagerDutyRegion::Us },

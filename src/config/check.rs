@@ -11,6 +11,7 @@ use super::alerting::Over;
 
 mod alerting;
 mod condition;
+mod escalation;
 mod quiet;
 mod sections;
 #[cfg(test)]
@@ -39,6 +40,10 @@ pub const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 pub const LOOKBACK_MS: RangeInclusive<i64> = 10_000..=8 * 86_400_000;
 /// How long a condition must hold, or an alert keeps firing, in milliseconds: up to 7 days.
 pub const HOLD_MS: RangeInclusive<i64> = 0..=7 * 86_400_000;
+/// When a step of an escalation comes, after people were first told, in milliseconds: up to a day.
+pub const ESCALATE_AFTER_MS: RangeInclusive<i64> = 0..=86_400_000;
+/// How often an escalation's last step is repeated, in milliseconds: more often than every 5 minutes is noise.
+pub const ESCALATE_REPEAT_MS: RangeInclusive<i64> = 300_000..=86_400_000;
 /// Route templates counted apart: each multiplies every request series.
 pub const MAX_ROUTES: RangeInclusive<i64> = 1..=1_000;
 /// Series of one Collector shard: at ~1 KB each, 50,000 are 50 MB of a Durable Object's 128.
@@ -81,6 +86,8 @@ pub fn problems(config: &Config) -> Vec<Problem> {
     alerting::rules(config, &mut found);
     quiet::inhibitions(&config.alerting, &mut found);
     quiet::maintenance(&config.alerting, &mut found);
+    escalation::escalations(&config.alerting, &mut found);
+    escalation::rotations(&config.alerting, &mut found);
     found.problems
 }
 

@@ -106,9 +106,13 @@ pub enum Sendable {
     },
 }
 
-/// The id of the message that tells `channel` of `reason` in the episode of `alert` that began at `episode`.
-pub fn id(alert: &str, episode: UnixMs, channel: &str, reason: NotifyReason) -> String {
-    ids::derived(ids::prefix::MESSAGE, &[alert, &episode.0.to_string(), channel, reason.as_str()])
+/// The id of the message that tells `channel` of `reason` in the episode of `alert` that began at `episode`; what can be
+/// said again is told apart by the `version` of the alert's state it tells of.
+pub fn id(alert: &str, episode: UnixMs, channel: &str, reason: NotifyReason, version: i64) -> String {
+    let (episode, version) = (episode.0.to_string(), version.to_string());
+    let parts = [alert, &episode, channel, reason.as_str(), &version];
+    let said_once = parts.len() - usize::from(!reason.repeats());
+    ids::derived(ids::prefix::MESSAGE, parts.get(..said_once).unwrap_or(&parts))
 }
 
 #[cfg(test)]
@@ -128,15 +132,23 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_said_again_has_another_id_each_time() {
+        for reason in NotifyReason::ALL {
+            let ids = [id("alr_1", UnixMs(5), "slack", reason, 4), id("alr_1", UnixMs(5), "slack", reason, 5)];
+            assert_eq!(ids[0] != ids[1], reason.repeats(), "{}", reason.as_str());
+        }
+    }
+
+    #[test]
     fn an_id_names_alert_episode_channel_and_reason_and_nothing_else() {
-        let one = id("alr_1", UnixMs(5), "slack", NotifyReason::First);
-        assert_eq!(one, id("alr_1", UnixMs(5), "slack", NotifyReason::First));
+        let one = id("alr_1", UnixMs(5), "slack", NotifyReason::First, 4);
+        assert_eq!(one, id("alr_1", UnixMs(5), "slack", NotifyReason::First, 4));
         assert_eq!(one, "msg_ee2265da368fb0b7dfed");
         for other in [
-            id("alr_2", UnixMs(5), "slack", NotifyReason::First),
-            id("alr_1", UnixMs(6), "slack", NotifyReason::First),
-            id("alr_1", UnixMs(5), "email", NotifyReason::First),
-            id("alr_1", UnixMs(5), "slack", NotifyReason::Resolved),
+            id("alr_2", UnixMs(5), "slack", NotifyReason::First, 4),
+            id("alr_1", UnixMs(6), "slack", NotifyReason::First, 4),
+            id("alr_1", UnixMs(5), "email", NotifyReason::First, 4),
+            id("alr_1", UnixMs(5), "slack", NotifyReason::Resolved, 4),
         ] {
             assert_ne!(one, other);
         }

@@ -18,7 +18,12 @@ pub fn all() -> Statement {
     Statement::new("SELECT body FROM alerts ORDER BY id", [])
 }
 
-/// The alerts [`all`] found.
+/// Reads one alert.
+pub fn one(id: &str) -> Statement {
+    Statement::new("SELECT body FROM alerts WHERE id = ?1", [id.into()])
+}
+
+/// The alerts [`all`] or [`one`] found.
 pub fn states(result: StatementResult) -> Result<Vec<AlertState>, DbError> {
     struct Row {
         body: String,

@@ -96,7 +96,7 @@ impl TestAlert {
         }
         let alert = ids::derived(ids::prefix::ALERT, &["test", &now.0.to_string(), &self.message]);
         let new = |channel: &String, sendable: Sendable| {
-            let id = message::id(&alert, now, channel, NotifyReason::Test);
+            let id = message::id(&alert, now, channel, NotifyReason::Test, 0);
             NewMessage { channel: channel.clone(), seq: 0, notification: self.notification(id, &alert, &labels, now, config), sendable }
         };
         let on = routing.channels.iter().map(|channel| new(channel, Sendable::Now));
@@ -127,6 +127,7 @@ impl TestAlert {
             peak: None,
             normal: None,
             for_ms: 0,
+            response: None,
             since: now,
             at: now,
             owner: "parapet".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::auth::Role;
 use super::problem::Problem;
+use crate::alert::respond::Verb;
 
 /// One thing that can be asked of Parapet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,12 @@ pub enum Endpoint {
     CreateSilence,
     /// `DELETE /api/v1/silences/{id}`.
     EndSilence(String),
+    /// `GET /api/v1/alerts`.
+    ListAlerts,
+    /// `GET /api/v1/alerts/{id}`.
+    Alert(String),
+    /// `POST /api/v1/alerts/{id}/{verb}`.
+    Act(String, Verb),
     /// Alertmanager's, below `/api/v2/`.
     Alertmanager(Alertmanager),
 }
@@ -81,11 +88,21 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "silences"], "GET" | "HEAD") => found(Endpoint::ListSilences, Role::Viewer),
         (["api", "v1", "silences"], "POST") => found(Endpoint::CreateSilence, Role::Operator),
         (["api", "v1", "silences", id], "DELETE") => found(Endpoint::EndSilence((*id).to_owned()), Role::Operator),
+        (["api", "v1", "alerts"], "GET" | "HEAD") => found(Endpoint::ListAlerts, Role::Viewer),
+        (["api", "v1", "alerts", id], "GET" | "HEAD") => found(Endpoint::Alert((*id).to_owned()), Role::Viewer),
+        (["api", "v1", "alerts", id, verb], "POST") => {
+            let verb = Verb::from_str(verb).ok_or_else(|| {
+                Problem::not_found("An alert is acknowledged, snoozed, resolved or escalated: /acknowledge, /snooze, /resolve, /escalate.")
+            })?;
+            found(Endpoint::Act((*id).to_owned(), verb), Role::Operator)
+        }
         (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
-        (["api", "metrics", "realtime"] | ["api", "v1", "health"] | ["api", "v1", "deliveries", _], _) => {
+        (["api", "metrics", "realtime"] | ["api", "v1", "health" | "alerts"] | ["api", "v1", "deliveries" | "alerts", _], _) => {
             Err(Problem::method_not_allowed("GET"))
         }
-        (["api", "test-alert"] | ["api", "v1", "config", "activate"], _) => Err(Problem::method_not_allowed("POST")),
+        (["api", "test-alert"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _], _) => {
+            Err(Problem::method_not_allowed("POST"))
+        }
         (["api", "v1", "tokens" | "silences", _], _) => Err(Problem::method_not_allowed("DELETE")),
         _ => Err(Problem::not_found("Nothing of Parapet's answers this path. Its API is below /api/metrics and /api/v1/.")),
     }

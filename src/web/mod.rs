@@ -10,5 +10,6 @@ pub mod health;
 pub mod ingest;
 pub mod problem;
 pub mod realtime;
+pub mod respond;
 pub mod silences;
 pub mod tokens;

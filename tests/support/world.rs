@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 
 use parapet::alert::dispatch::dispatch;
 use parapet::alert::observe::{Coverage, LiveWindow};
+use parapet::alert::respond::Act;
 use parapet::alert::tick::{Seen, TickReport, tick};
 use parapet::channel::Addresses;
 use parapet::config::Config;
@@ -35,6 +36,9 @@ use parapet::storage::{Param, Statement, StatementResult};
 use parapet::telemetry::cell::Cell as Value;
 use parapet::telemetry::series::{Kind, SeriesKey};
 use parapet::time::UnixMs;
+use parapet::web::auth::{Principal, Role};
+use parapet::web::problem::Problem;
+use parapet::web::respond;
 use serde_json::json;
 
 /// 2026-03-02T12:00:00Z, a Monday, 14:00 in Johannesburg.
@@ -486,7 +490,7 @@ pub fn slack_channel(id: &str) -> Channel {
 
 pub fn email_channel(id: &str) -> Channel {
     let from = "Parapet <alerts@example.com>".to_owned();
-    Channel { id: id.to_owned(), via: Via::Email { format: EmailFormat::Resend, from }, send_resolved: true }
+    Channel { id: id.to_owned(), via: Via::Email { format: EmailFormat::Resend, from, recipients: None }, send_resolved: true }
 }
 
 pub fn sentry_channel(id: &str) -> Channel {
@@ -631,6 +635,29 @@ impl World {
         let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
         let rows = self.db.query("SELECT suppressor, kind, rule FROM withheld ORDER BY at, suppressor, rule");
         rows.iter().map(|row| (text(row, "suppressor"), text(row, "kind"), text(row, "rule"))).collect()
+    }
+
+    /// Thandi does something about the one alert there is.
+    pub fn act(&self, act: &Act, at: UnixMs) -> Result<respond::Shown, Problem> {
+        block_on(self.acting(act, at))
+    }
+
+    /// The same while a tick runs at the same moment; `turns` says who goes on when.
+    pub fn act_during_tick(&self, act: &Act, at: UnixMs, turns: &[usize]) {
+        interleave(
+            vec![
+                Box::pin(async { drop(self.acting(act, at).await.unwrap()) }),
+                Box::pin(async { drop(tick(at, &self.config, &self.addresses, &self.db, &self.seen()).await) }),
+            ],
+            turns,
+            None,
+        );
+    }
+
+    async fn acting(&self, act: &Act, at: UnixMs) -> Result<respond::Shown, Problem> {
+        let by = Principal { id: "tok_1".to_owned(), name: "Thandi".to_owned(), role: Role::Operator };
+        let id = self.db.query("SELECT id FROM alerts")[0]["id"].as_str().unwrap().to_owned();
+        respond::act(&self.db, &id, (act, None), &by, (&self.config, &self.addresses), at).await
     }
 
     pub fn messages(&self) -> Vec<(String, String, String)> {

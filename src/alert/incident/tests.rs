@@ -21,7 +21,7 @@ fn off() -> Signal {
     Signal::Off { measured: Some(measured(0.0)) }
 }
 
-fn subject(for_ms: i64, keep_firing_for_ms: i64) -> Subject {
+pub(crate) fn subject(for_ms: i64, keep_firing_for_ms: i64) -> Subject {
     Subject {
         id: "alr_1".into(),
         rule: "r".into(),

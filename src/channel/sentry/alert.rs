@@ -3,7 +3,7 @@
 use sentry_core::protocol::{Context, EnvelopeItem, Level, Map, Value};
 
 use super::{Frame, RenderError, derived_id, request, tag};
-use crate::alert::notification::{Notification, NotifyReason};
+use crate::alert::notification::Notification;
 use crate::config::alerting::Severity;
 use crate::edge::redact::Scrubber;
 use crate::order;
@@ -34,10 +34,10 @@ pub fn render_alert(notification: &Notification, dsn: &str) -> Result<HttpReques
 }
 
 fn level(notification: &Notification) -> Level {
-    match (notification.reason, notification.severity) {
-        (NotifyReason::Resolved | NotifyReason::RuleRemoved, _) | (_, Severity::Info) => Level::Info,
-        (NotifyReason::First | NotifyReason::Test, Severity::Warning) => Level::Warning,
-        (NotifyReason::First | NotifyReason::Test, Severity::Critical) => Level::Fatal,
+    match (notification.reason.is_end(), notification.severity) {
+        (true, _) | (_, Severity::Info) => Level::Info,
+        (false, Severity::Warning) => Level::Warning,
+        (false, Severity::Critical) => Level::Fatal,
     }
 }
 

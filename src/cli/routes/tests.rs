@@ -29,7 +29,7 @@ fn every_route_says_why_it_takes_an_alert_or_not() {
 #[test]
 fn a_lost_secret_shows_who_is_left() {
     let without = ["SLACK_ALERTS_WEBHOOK"];
-    insta::assert_snapshot!(said(&[("severity", "warning"), ("team", "ops")], &without).0, @"
+    insta::assert_snapshot!(said(&[("severity", "warning"), ("team", "ops")], &without).0, @r"
     alert  severity=warning team=ops
     route 1  severity=critical            no: severity is warning
     route 2  team=security                no: team is ops

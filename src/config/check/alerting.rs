@@ -29,6 +29,7 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
             Via::Email { from, .. } if !from.contains('@') => {
                 found.add(at("via/email/from"), format!("`{from}` is not a sender"), "write an address, or `Name <address>`");
             }
+            Via::Email { recipients: Some(name), .. } => binding(name, at("via/email/recipients"), "OPERATIONS_EMAIL_RECIPIENTS", found),
             Via::Email { .. } | Via::Sentry {} => {}
         }
     }

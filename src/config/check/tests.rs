@@ -123,7 +123,7 @@ fn a_text_without_sense_lists_every_problem_with_its_pointer() {
     /security/limits/2/requests 65 is out of range (use a number from 1 to 64)
     /sentry/origin_error_sample_rate 1.5 is out of range (use a number from 0 to 1)
     /business/targets/0/per_day 10000000000000000 is out of range (use a number from 0 to 9007199254740992)
-    /alerting/routes/1/channels/1 there is no channel `pager` (use one of: slack-alerts, slack-security, slack-business, slack-default, email, sentry)
+    /alerting/routes/1/channels/1 there is no channel `pager` (use one of: slack-alerts, slack-security, slack-business, slack-default, email, operations, security, technical-lead, business-owner, sentry)
     /alerting/rules/0/for_ms -1 ms is out of range (use 0s to 7d)
     ");
 }

@@ -152,7 +152,7 @@ static BUSINESS: [Key; 2] = [
     ),
 ];
 
-static ALERTING: [Key; 5] = [
+static ALERTING: [Key; 7] = [
     Key::new("channels", Shape::List(&Shape::Map(&CHANNEL)), "Where notifications can go."),
     Key::new("routes", Shape::List(&Shape::Map(&ROUTE)), "Which alerts go where, in order."),
     Key::new("rules", Shape::List(&Shape::Map(&RULE)), "What is watched."),
@@ -162,6 +162,73 @@ static ALERTING: [Key; 5] = [
         "Which alerts explain which others, so that people hear of the cause alone.",
     ),
     Key::optional("maintenance", Shape::List(&Shape::Map(&MAINTENANCE)), "When which alerts are expected and nobody is told."),
+    Key::optional(
+        "escalations",
+        Shape::List(&Shape::Map(&ESCALATION)),
+        "Who is told next of an alert nobody has acknowledged; the first that fits is in force.",
+    ),
+    Key::optional("rotations", Shape::List(&Shape::Map(&ROTATION)), "Who is on call: channels that take turns, a week each."),
+];
+
+static ESCALATION: [Key; 5] = [
+    Key::new("id", Shape::Text, "Stable and unique."),
+    Key::optional("matchers", Shape::Labels, "Labels an alert must have; none matches all."),
+    Key::optional("hours", Shape::Map(&HOURS), "When this one is in force; left out, always."),
+    Key::new(
+        "steps",
+        Shape::List(&Shape::Map(&[
+            Key::optional_duration(
+                "after",
+                "after_ms",
+                check::ESCALATE_AFTER_MS,
+                "How long after people were first told; left out, together with them.",
+            ),
+            Key::new("notify", Shape::List(&Shape::Text), "The ids of channels and rotations."),
+        ])),
+        "In order, until somebody acknowledges the alert or it is over.",
+    ),
+    Key::optional_duration("repeat", "repeat_ms", check::ESCALATE_REPEAT_MS, "How often the last step is repeated; left out, never."),
+];
+
+static HOURS: [Key; 3] = [DAYS, SPAN, Key::new("zone", Shape::Text, "IANA time zone, such as `Africa/Johannesburg`.")];
+
+const DAYS: Key = Key::new(
+    "days",
+    Shape::List(&Shape::Choice(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
+    "The days it begins on, in its zone.",
+);
+
+const SPAN: Key = Key::new(
+    "hours",
+    Shape::Map(&[
+        Key::new("from", Shape::Text, "Beginning, `HH:MM`."),
+        Key::new("to", Shape::Text, "End, `HH:MM`; before the beginning means on the next day."),
+    ]),
+    "From when to when, in its zone.",
+);
+
+static ROTATION: [Key; 6] = [
+    Key::new("id", Shape::Text, "What escalations call it; no channel is called the same."),
+    Key::new("zone", Shape::Text, "IANA time zone of the times below."),
+    Key::new(
+        "handover",
+        Shape::Map(&[
+            Key::new("day", Shape::Choice(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), "The day of the week."),
+            Key::new("at", Shape::Text, "The time, `HH:MM`."),
+        ]),
+        "When a shift ends and the next begins.",
+    ),
+    Key::new("starts", Shape::Text, "A day in the first member's first shift, `YYYY-MM-DD`."),
+    Key::new("members", Shape::List(&Shape::Text), "The channels' ids, in turn."),
+    Key::optional(
+        "overrides",
+        Shape::List(&Shape::Map(&[
+            Key::new("from", Shape::Text, "From when, `YYYY-MM-DD HH:MM`."),
+            Key::new("until", Shape::Text, "Until when."),
+            Key::new("member", Shape::Text, "The channel's id."),
+        ])),
+        "Who stands in; the first that covers a moment.",
+    ),
 ];
 
 static INHIBITION: [Key; 4] = [
@@ -174,19 +241,8 @@ static INHIBITION: [Key; 4] = [
 static MAINTENANCE: [Key; 8] = [
     Key::new("id", Shape::Text, "Stable and unique."),
     Key::new("matchers", Shape::List(&Shape::Text), "Matchers of what is expected; `[]` means every alert."),
-    Key::new(
-        "days",
-        Shape::List(&Shape::Choice(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
-        "The days it begins on, in its zone.",
-    ),
-    Key::new(
-        "hours",
-        Shape::Map(&[
-            Key::new("from", Shape::Text, "Beginning, `HH:MM`."),
-            Key::new("to", Shape::Text, "End, `HH:MM`; before the beginning means on the next day."),
-        ]),
-        "From when to when, in its zone.",
-    ),
+    DAYS,
+    SPAN,
     Key::new("zone", Shape::Text, "IANA time zone, such as `Africa/Johannesburg`."),
     Key::new("reason", Shape::Text, "Why, for whoever wonders at the quiet."),
     Key::new("author", Shape::Text, "Who answers for it."),
@@ -208,6 +264,11 @@ static CHANNEL: [Key; 3] = [
                 Shape::Map(&[
                     Key::new("format", Shape::Choice(&["resend", "sendgrid", "plain"]), "The shape of the provider's request."),
                     Key::new("from", Shape::Text, "The sender."),
+                    Key::optional(
+                        "recipients",
+                        Shape::Text,
+                        "The binding that holds the addresses; ALERT_EMAIL_RECIPIENTS while it is not set, or not named.",
+                    ),
                 ]),
                 "An e-mail provider's HTTP API at EMAIL_WEBHOOK_URL.",
             ),

@@ -85,7 +85,7 @@ fn what_this_build_cannot_run_on_is_not_stored() {
     let told: Vec<String> = problem.errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     /config/security/limits/0/requests 500 is out of range; use a number from 1 to 64.
-    /config/alerting/routes/0/channels/2 there is no channel `pager`; use one of: slack-alerts, slack-security, slack-business, slack-default, email, sentry.
+    /config/alerting/routes/0/channels/2 there is no channel `pager`; use one of: slack-alerts, slack-security, slack-business, slack-default, email, operations, security, technical-lead, business-owner, sentry.
     ");
     let production = store::embedded(Environment::Production).unwrap();
     assert_eq!(put(&db, &production).unwrap_err().code, "other_environment");
