@@ -22,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod embedded;
+mod hmac;
 pub mod ids;
 pub mod order;
 pub mod outbox;

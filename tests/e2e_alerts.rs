@@ -7,12 +7,14 @@ mod support;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use support::hmac::hmac_sha256;
 use support::http::Request;
 use support::peers::{Answer, Peer, email, sentry, slack};
 use support::runtime::{Fault, Part, Runtime, Setup};
 use support::wait::until;
 
 const ADMIN: &str = "bootstrap-token-of-the-tests";
+const SIGNING_SECRET: &str = "the-slack-apps-signing-secret";
 const MINUTE_MS: i64 = 60_000;
 
 /// One rule, told to Slack, e-mail and Sentry.
@@ -64,6 +66,7 @@ impl Story {
             .var("EMAIL_WEBHOOK_TOKEN", "re_story")
             .var("ALERT_EMAIL_RECIPIENTS", "ops@example.co.za")
             .var("SENTRY_DSN", &sentry::dsn(&sentry))
+            .var("SLACK_SIGNING_SECRET", SIGNING_SECRET)
             .start();
         let story = Self { runtime, slack, email, sentry, now_ms: 0 };
         story.watch_only_the_error_rate();
@@ -185,4 +188,67 @@ fn a_test_alert_goes_through_the_outbox_and_its_delivery_can_be_looked_up() {
     assert!(slack::texts(&story.slack.accepted()[0].json()).contains("Is this thing on?"));
     assert!(!delivery.to_string().contains("secret"), "no secret in what is shown");
     assert_eq!(story.open_messages(), [] as [Value; 0]);
+}
+
+/// A click on `action` of the alert `alert`, as Slack sends it, signed `at_s` seconds after 1970.
+fn click(alert: &str, action: &str, response_url: &str, at_s: i64) -> Request {
+    let payload = json!({
+        "type": "block_actions",
+        "user": {"id": "U1", "name": "thandi"},
+        "response_url": response_url,
+        "message": {"blocks": [{"type": "actions", "elements": [{"type": "button", "action_id": action, "value": alert}]}]},
+        "actions": [{"action_id": action, "value": alert}],
+    });
+    let encoded: Vec<String> = payload.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let body = format!("payload={}", encoded.concat());
+    let code = hmac_sha256(SIGNING_SECRET.as_bytes(), &[format!("v0:{at_s}:").as_bytes(), body.as_bytes()]);
+    let signature = parapet::ids::hex(&code);
+    Request::new("POST", "/api/slack/actions")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-slack-request-timestamp", &at_s.to_string())
+        .header("x-slack-signature", &format!("v0={signature}"))
+        .body(body)
+}
+
+#[test]
+fn an_alert_is_taken_by_api_and_by_a_click_in_slack_and_everybody_hears_who_has_it() {
+    let mut story = Story::new();
+    story.traffic(40, 20);
+    let at_s = story.now_ms / 1_000;
+    story.ticks(3);
+    let message = story.slack.accepted()[0].json();
+    let blocks = message["blocks"].as_array().unwrap();
+    let buttons: Vec<&Value> =
+        blocks.iter().filter(|block| block["type"] == "actions").flat_map(|block| block["elements"].as_array().unwrap()).collect();
+    assert_eq!(buttons[0]["action_id"], "acknowledge", "{message}");
+    let alert = buttons[0]["value"].as_str().unwrap().to_owned();
+    let responses = Peer::plain();
+
+    let forged = click(&alert, "acknowledge", &responses.url("/actions"), at_s).header("x-slack-signature", "v0=00");
+    assert_eq!(story.runtime.send(&forged).status, 401);
+    let stale = click(&alert, "acknowledge", &responses.url("/actions"), at_s - 600);
+    assert_eq!(story.runtime.send(&stale).status, 401);
+    let answer = story.runtime.send(&click(&alert, "acknowledge", &responses.url("/actions"), at_s));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let replaced = responses.wait_for_accepted(1)[0].json();
+    assert_eq!((&replaced["replace_original"], &replaced["text"]), (&json!(true), &json!("✅ acknowledged by @thandi")));
+    let heard = until("Slack to hear who has it", 20, || {
+        let texts: Vec<String> = story.slack.accepted().iter().map(|request| request.json()["text"].as_str().unwrap().to_owned()).collect();
+        texts.iter().any(|text| text.contains("ACKNOWLEDGED critical")).then_some(texts)
+    });
+    assert_eq!(heard.len(), 2, "{heard:?}");
+
+    let shown = story.runtime.send(&Request::get("/api/v1/alerts").bearer(ADMIN)).json();
+    assert_eq!((&shown["alerts"][0]["id"], &shown["alerts"][0]["response"]["by"]), (&json!(alert), &json!("@thandi")), "{shown}");
+    let act =
+        |verb: &str, body: &Value| story.runtime.send(&Request::post_json(&format!("/api/v1/alerts/{alert}/{verb}"), body).bearer(ADMIN));
+    assert_eq!(act("snooze", &json!({})).status, 422);
+    let snoozed = act("snooze", &json!({"duration_s": 1800, "note": "waiting for the provider"}));
+    assert_eq!(snoozed.status, 200, "{}", snoozed.text());
+    assert_eq!(snoozed.json()["response"]["note"], "waiting for the provider");
+    let over = act("resolve", &json!({"verdict": "true_alarm"}));
+    assert_eq!((&over.json()["phase"], &over.json()["verdict"]), (&json!("resolved"), &json!("true_alarm")));
+    assert_eq!(act("acknowledge", &json!({})).status, 409);
+    until("every message to be delivered", 90, || story.open_messages().is_empty().then_some(()));
+    assert_eq!(story.told()[0], (1, 1), "{}", story.runtime.log());
 }

@@ -49,6 +49,8 @@ pub enum RenderError {
     },
 }
 
+/// The binding with the Slack app's signing secret: clicks on buttons are believed when it is set.
+pub const SLACK_SIGNING_SECRET: &str = "SLACK_SIGNING_SECRET";
 /// The binding with the e-mail provider's URL.
 pub const EMAIL_URL: &str = "EMAIL_WEBHOOK_URL";
 /// The binding with the comma-separated recipients.
@@ -97,6 +99,8 @@ pub enum Address {
         url: String,
         /// The binding it came from.
         secret: String,
+        /// What its buttons can do.
+        buttons: slack::Buttons,
     },
     /// An e-mail provider.
     Email(email::Account),
@@ -187,9 +191,10 @@ impl Addresses {
     pub fn resolve(alerting: &Alerting, binding: impl Fn(&str) -> Option<String>) -> Self {
         let bound = |secret: &str| binding(secret).filter(|text| !text.trim().is_empty()).ok_or_else(|| secret.to_owned());
         let secret = |name: &str| bound(name).map(|text| Secret { text, binding: name.to_owned() });
+        let buttons = bound(SLACK_SIGNING_SECRET).map_or(slack::Buttons::Links, |_| slack::Buttons::Acts);
         let resolve = |via: &Via| -> Result<Address, String> {
             Ok(match via {
-                Via::Slack { secret } => Address::Slack { url: bound(secret)?, secret: secret.clone() },
+                Via::Slack { secret } => Address::Slack { url: bound(secret)?, secret: secret.clone(), buttons },
                 Via::Email { recipients, .. } => {
                     let own = recipients.as_ref().and_then(|name| bound(name).ok());
                     let url = bound(EMAIL_URL)?;
@@ -263,7 +268,7 @@ pub struct Attempt<'a> {
 /// The request that takes `notification` to `channel`. Of two attempts only what says when it was made differs.
 pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
     match (&channel.via, address) {
-        (Via::Slack { .. }, Address::Slack { url, secret }) => slack::render(notification, url, secret),
+        (Via::Slack { .. }, Address::Slack { url, secret, buttons }) => slack::render(notification, url, secret, *buttons),
         (Via::Email { format, from, .. }, Address::Email(account)) => email::render(notification, *format, from, account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
         (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, attempt.now),

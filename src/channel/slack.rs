@@ -2,13 +2,14 @@
 //!
 //! Limits (docs.slack.dev, Block Kit): header 150 characters, section text 3,000, at most 10 fields of 2,000, button text 75,
 //! button URL 3,000 (a longer link, or one that is not http(s), is left out). `&`, `<` and `>` are control characters in
-//! `mrkdwn` and are escaped; a text is cut before it is too long, never inside an entity. Buttons are plain links: a webhook
-//! cannot receive clicks.
+//! `mrkdwn` and are escaped; a text is cut before it is too long, never inside an entity. Buttons that act go to
+//! `web::slack_actions`; those with a link only open it.
 
 use serde_json::{Value, json};
 
 use super::{RenderError, cut, is_web_url};
 use crate::alert::notification::{Notification, NotifyReason};
+use crate::alert::respond::Verb;
 use crate::config::alerting::Severity;
 use crate::ports::HttpRequest;
 
@@ -17,18 +18,27 @@ const MAX_SECTION_CHARS: usize = 3_000;
 const MAX_FIELD_CHARS: usize = 2_000;
 const MAX_FIELDS: usize = 10;
 
+/// What the buttons of messages can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buttons {
+    /// Open pages: nobody told us how to check a click.
+    Links,
+    /// Acknowledge and snooze as well: `SLACK_SIGNING_SECRET` is set.
+    Acts,
+}
+
 /// The request that posts `notification` to the webhook at `url`, which came from the binding `secret`.
-pub fn render(notification: &Notification, url: &str, secret: &str) -> Result<HttpRequest, RenderError> {
+pub fn render(notification: &Notification, url: &str, secret: &str, can: Buttons) -> Result<HttpRequest, RenderError> {
     if !is_web_url(url) {
         return Err(RenderError::BadAddress { secret: secret.to_owned() });
     }
-    let body = serde_json::to_vec(&message(notification)).map_err(|error| RenderError::Body { why: error.to_string() })?;
+    let body = serde_json::to_vec(&message(notification, can)).map_err(|error| RenderError::Body { why: error.to_string() })?;
     let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
     Ok(HttpRequest { method: "POST".to_owned(), url: url.to_owned(), headers, body })
 }
 
 /// The message: a fallback text for notifications, and the blocks.
-fn message(notification: &Notification) -> Value {
+fn message(notification: &Notification, can: Buttons) -> Value {
     let since =
         if notification.reason == NotifyReason::First { format!(" · since {}", notification.since_clock()) } else { String::new() };
     let fallback = format!("{} {}{since}", bullet(notification), notification.title());
@@ -39,7 +49,7 @@ fn message(notification: &Notification) -> Value {
         json!({"type": "section", "fields": fields}),
         json!({"type": "context", "elements": [{"type": "mrkdwn", "text": escaped(&context(notification), MAX_FIELD_CHARS)}]}),
     ];
-    let buttons = buttons(notification);
+    let buttons = buttons(notification, can);
     if !buttons.is_empty() {
         blocks.push(json!({"type": "actions", "elements": buttons}));
     }
@@ -79,11 +89,26 @@ fn context(notification: &Notification) -> String {
     format!("{} · {} · rule {}", notification.alert, notification.id, notification.rule)
 }
 
-fn buttons(notification: &Notification) -> Vec<Value> {
+fn buttons(notification: &Notification, can: Buttons) -> Vec<Value> {
+    let mut buttons = acts(notification, can);
     let links = [("Dashboard", Some(notification.dashboard.as_str())), ("Runbook", notification.runbook.as_deref())];
     // A button with a URL that Slack refuses would cost the whole message.
     let usable = links.into_iter().filter_map(|(text, url)| Some((text, url.filter(|url| is_web_url(url))?)));
-    usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url})).collect()
+    buttons.extend(usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url})));
+    buttons
+}
+
+/// What can be done about an alert that fires and that nobody has.
+fn acts(notification: &Notification, can: Buttons) -> Vec<Value> {
+    let is_open = match notification.reason {
+        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring => true,
+        NotifyReason::Acknowledged | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Test => false,
+    };
+    if can == Buttons::Links || !is_open {
+        return Vec::new();
+    }
+    let act = |text: &str, verb: Verb| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "action_id": verb.as_str(), "value": notification.alert});
+    vec![act("Acknowledge", Verb::Acknowledge), act("Snooze 1 h", Verb::Snooze)]
 }
 
 fn shape(severity: Severity) -> char {
@@ -108,7 +133,7 @@ fn bullet(notification: &Notification) -> char {
 }
 
 /// `text` with Slack's control characters as entities, at most `max_chars` long.
-fn escaped(text: &str, max_chars: usize) -> String {
+pub(crate) fn escaped(text: &str, max_chars: usize) -> String {
     let mut out = String::with_capacity(text.len());
     let mut used = 0;
     for c in text.chars() {

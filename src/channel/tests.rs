@@ -102,7 +102,11 @@ fn statuspage() -> Via {
 }
 
 fn hook() -> Address {
-    Address::Slack { url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(), secret: "HOOK".into() }
+    Address::Slack {
+        url: "https://hooks.slack.com/services/T000AAAA/B000BBBB/secretSecretSecret".into(),
+        secret: "HOOK".into(),
+        buttons: slack::Buttons::Links,
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands where a send's result stands")]

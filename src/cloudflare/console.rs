@@ -12,10 +12,13 @@ use super::bindings;
 use super::collector::{Ask, Write, Written};
 use super::d1::D1;
 use super::isolate::{self, Here};
+use super::outbound::Outbound;
 use super::{active, alerts, clock, collectors, glue};
 use crate::alert::respond::Verb;
+use crate::channel::SLACK_SIGNING_SECRET;
 use crate::config::Config;
 use crate::edge::pipeline::Facts;
+use crate::ports::Http;
 use crate::telemetry::buffer::{Batch, Entry};
 use crate::telemetry::window::{Detail, LIVE_MS, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
@@ -99,6 +102,9 @@ fn respond(reply: &Reply, facts: &Facts<'_>, extra: Option<(&str, &str)>) -> wor
     Ok(glue::own_response(reply.status, fields, &reply.body)?)
 }
 
+/// Slack shows an error after three seconds; the message is replaced within this.
+const SLACK_ANSWER_MS: u32 = 1_500;
+
 thread_local! {
     /// Answers of the last second, by path and window: a page full of viewers asks the Collectors once.
     static RECENT: RefCell<BTreeMap<String, (UnixMs, &'static str, String)>> = const { RefCell::new(BTreeMap::new()) };
@@ -107,6 +113,9 @@ thread_local! {
 impl Call<'_> {
     async fn run(self) -> Result<Reply, Problem> {
         let (endpoint, needed) = endpoint::resolve(self.facts.method, self.facts.path)?;
+        if endpoint == Endpoint::SlackAction {
+            return self.slack_action().await;
+        }
         let principal = super::access::authorize(&self.request, self.env, needed, self.now).await?;
         match endpoint {
             Endpoint::Realtime => self.realtime().await,
@@ -148,6 +157,7 @@ impl Call<'_> {
                 Ok(Reply::json(201, &web::silences::create(&self.db()?, &body, &principal, self.now).await?))
             }
             Endpoint::EndSilence(id) => Ok(Reply::json(200, &web::silences::end(&self.db()?, &id, self.now).await?)),
+            Endpoint::SlackAction => self.slack_action().await,
             Endpoint::ListAlerts => Ok(Reply::json(200, &web::respond::list(&self.db()?, self.now).await?)),
             Endpoint::Alert(id) => Ok(Reply::json(200, &web::respond::show(&self.db()?, &id).await?)),
             Endpoint::Act(id, verb) => self.act(&id, verb, &principal).await,
@@ -163,6 +173,31 @@ impl Call<'_> {
         let shown = web::respond::act(&self.db()?, id, (&act, note.as_deref()), principal, told_by, self.now).await?;
         alerts::deliver_now(self.env).await;
         Ok(Reply::json(200, &shown))
+    }
+
+    /// A click in Slack: done, shown where it was clicked, and answered in time whatever becomes of that.
+    async fn slack_action(&self) -> Result<Reply, Problem> {
+        use web::slack_actions as slack;
+        let Some(secret) = bindings::text(self.env, SLACK_SIGNING_SECRET) else {
+            return Err(Problem::unavailable("The secret SLACK_SIGNING_SECRET, which is not set,"));
+        };
+        let body = self.body().await?;
+        let header = |name: &str| self.request.headers().get(name).ok().flatten();
+        let (timestamp, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
+        slack::verify(&secret, timestamp.as_deref(), signature.as_deref(), &body, self.now)?;
+        if let Some(click) = slack::click(&body) {
+            let addresses = alerts::addresses(self.env, &self.config);
+            let told_by = (&*self.config, &addresses);
+            let act = click.act(self.now);
+            let done = web::respond::act(&self.db()?, &click.alert, (&act, None), &click.by, told_by, self.now).await;
+            if let Some(request) = click.answer(&done)
+                && let Err(error) = Outbound.send(request, SLACK_ANSWER_MS).await
+            {
+                worker::console_error!("a Slack message could not be replaced: {error}");
+            }
+            alerts::deliver_now(self.env).await;
+        }
+        Ok(Reply { status: 200, content_type: "text/plain; charset=utf-8", body: String::new() })
     }
 
     async fn alertmanager(&self, asked: Alertmanager, principal: &Principal) -> Result<Reply, Problem> {

@@ -43,6 +43,8 @@ pub enum Endpoint {
     Alert(String),
     /// `POST /api/v1/alerts/{id}/{verb}`.
     Act(String, Verb),
+    /// `POST /api/slack/actions`: signed by Slack, and has no token.
+    SlackAction,
     /// Alertmanager's, below `/api/v2/`.
     Alertmanager(Alertmanager),
 }
@@ -88,6 +90,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "silences"], "GET" | "HEAD") => found(Endpoint::ListSilences, Role::Viewer),
         (["api", "v1", "silences"], "POST") => found(Endpoint::CreateSilence, Role::Operator),
         (["api", "v1", "silences", id], "DELETE") => found(Endpoint::EndSilence((*id).to_owned()), Role::Operator),
+        (["api", "slack", "actions"], "POST") => found(Endpoint::SlackAction, Role::Operator),
         (["api", "v1", "alerts"], "GET" | "HEAD") => found(Endpoint::ListAlerts, Role::Viewer),
         (["api", "v1", "alerts", id], "GET" | "HEAD") => found(Endpoint::Alert((*id).to_owned()), Role::Viewer),
         (["api", "v1", "alerts", id, verb], "POST") => {
@@ -100,7 +103,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "metrics", "realtime"] | ["api", "v1", "health" | "alerts"] | ["api", "v1", "deliveries" | "alerts", _], _) => {
             Err(Problem::method_not_allowed("GET"))
         }
-        (["api", "test-alert"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _], _) => {
+        (["api", "test-alert"] | ["api", "slack", "actions"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _], _) => {
             Err(Problem::method_not_allowed("POST"))
         }
         (["api", "v1", "tokens" | "silences", _], _) => Err(Problem::method_not_allowed("DELETE")),

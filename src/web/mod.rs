@@ -12,4 +12,5 @@ pub mod problem;
 pub mod realtime;
 pub mod respond;
 pub mod silences;
+pub mod slack_actions;
 pub mod tokens;

@@ -210,4 +210,4 @@ fn unavailable(_: DbError) -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

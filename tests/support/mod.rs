@@ -11,6 +11,7 @@
     reason = "test support: a broken fixture must stop the story, and each story uses its own part of it"
 )]
 
+pub mod hmac;
 pub mod http;
 pub mod peers;
 

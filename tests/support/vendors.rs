@@ -6,9 +6,11 @@ use parapet::ids::hex;
 use parapet::ports::{HttpRequest, HttpResponse};
 use parapet::time::UnixMs;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Heard, answer};
+
+#[path = "hmac.rs"]
+mod hmac;
 
 /// A receiver of Alertmanager's webhook that checks Standard Webhooks' signature.
 pub const WEBHOOK: &str = "alerts.example.com";
@@ -218,17 +220,8 @@ fn statuspage(request: &HttpRequest, now: UnixMs, memory: &mut Memory) -> Result
 
 /// Base64 of HMAC-SHA256 under the webhook's key.
 fn hmac(message: &[&[u8]]) -> String {
-    let mut key = parapet::ids::unhex(WEBHOOK_KEY_HEX).unwrap();
-    key.resize(64, 0);
-    let pad = |with: u8| key.iter().map(|byte| byte ^ with).collect::<Vec<u8>>();
-    let mut inner = Sha256::new_with_prefix(pad(0x36));
-    for part in message {
-        inner.update(part);
-    }
-    let mut outer = Sha256::new_with_prefix(pad(0x5c));
-    outer.update(inner.finalize());
-    let bits: String =
-        hex(&outer.finalize()).chars().map(|digit| format!("{:04b}", digit.to_digit(16).unwrap())).collect::<Vec<_>>().concat();
+    let code = hmac::hmac_sha256(&parapet::ids::unhex(WEBHOOK_KEY_HEX).unwrap(), message);
+    let bits: String = hex(&code).chars().map(|digit| format!("{:04b}", digit.to_digit(16).unwrap())).collect::<Vec<_>>().concat();
     let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
     let sextets = bits.as_bytes().chunks(6).map(|six| format!("{:0<6}", std::str::from_utf8(six).unwrap()));
     let digits: String = sextets.map(|six| letters[usize::from_str_radix(&six, 2).unwrap()]).collect();

@@ -4,7 +4,7 @@ use super::*;
 const HOOK: &str = "https://hooks.slack.com/services/T0/B0/secret";
 
 fn rendered(notification: &Notification) -> Value {
-    let request = render(notification, HOOK, "SLACK_WEBHOOK_URL").unwrap();
+    let request = render(notification, HOOK, "SLACK_WEBHOOK_URL", Buttons::Links).unwrap();
     assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", HOOK));
     serde_json::from_slice(&request.body).unwrap()
 }
@@ -67,6 +67,25 @@ fn cutting_never_splits_an_entity() {
 #[test]
 fn a_secret_that_is_no_url_is_named_and_not_repeated() {
     for wrong in ["", "hooks.slack.com/x", "javascript:alert(1)", "https://hooks.slack.com/a b"] {
-        assert_eq!(render(&firing(), wrong, "HOOK"), Err(RenderError::BadAddress { secret: "HOOK".into() }), "{wrong:?}");
+        assert_eq!(render(&firing(), wrong, "HOOK", Buttons::Links), Err(RenderError::BadAddress { secret: "HOOK".into() }), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_alert_nobody_has_can_be_taken_from_the_message_when_clicks_can_be_checked() {
+    let acts = |reason: NotifyReason, can: Buttons| {
+        let request = render(&Notification { reason, ..firing() }, HOOK, "SLACK_WEBHOOK_URL", can).unwrap();
+        let message: Value = serde_json::from_slice(&request.body).unwrap();
+        let blocks = message["blocks"].as_array().unwrap().clone();
+        let buttons =
+            blocks.iter().filter(|block| block["type"] == "actions").flat_map(|block| block["elements"].as_array().unwrap().clone());
+        let acts = buttons.filter_map(|button| Some((button["action_id"].as_str()?.to_owned(), button["value"].as_str()?.to_owned())));
+        acts.collect::<Vec<_>>()
+    };
+    let both: Vec<_> = ["acknowledge", "snooze"].map(|verb| (verb.to_owned(), firing().alert)).to_vec();
+    for reason in NotifyReason::ALL {
+        let open = matches!(reason, NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring);
+        assert_eq!(acts(reason, Buttons::Acts), if open { both.clone() } else { vec![] }, "{}", reason.as_str());
+        assert_eq!(acts(reason, Buttons::Links), vec![]);
     }
 }

@@ -27,6 +27,14 @@ fn firing() -> (Sqlite, String) {
     (db, id)
 }
 
+/// The alert as `by` has it.
+pub(in crate::web) fn taken_by(by: &str) -> Shown {
+    let (db, id) = firing();
+    let by = Principal { name: by.into(), ..thandi() };
+    let (config, addresses) = (config(), Addresses::default());
+    now_or_never(act(&db, &id, (&Act::Acknowledge, None), &by, (&config, &addresses), NOW)).unwrap()
+}
+
 fn sent(db: &Sqlite, id: &str, verb: Verb, body: &str) -> Result<Shown, Problem> {
     let (act_asked, note) = asked(verb, body.as_bytes(), NOW)?;
     let (config, addresses) = (config(), Addresses::default());
