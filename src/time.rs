@@ -52,6 +52,39 @@ impl UnixMs {
         self.utc().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
 
+    /// Reads RFC 3339: `2026-03-01T14:00:00+02:00`, with or without a fraction, `Z` for UTC, a space for `T`.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let (date, rest) = (text.get(..10)?, text.get(11..)?);
+        let (clock, rest) = (rest.get(..8)?, rest.get(8..)?);
+        text.get(10..11).filter(|between| ["T", "t", " "].contains(between))?;
+        let fraction_chars = rest.strip_prefix('.').map_or(0, |fraction| 1 + fraction.bytes().take_while(u8::is_ascii_digit).count());
+        let (fraction, zone) = (rest.get(..fraction_chars)?, rest.get(fraction_chars..)?);
+        let ms: i64 = match fraction.get(1..) {
+            None => 0,
+            Some("") => return None,
+            Some(digits) => digits.bytes().chain(*b"00").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0')),
+        };
+        let offset_min = match (zone, zone.get(..1)) {
+            ("Z" | "z", _) => 0,
+            (_, Some("+")) => minutes(zone.get(1..)?)?,
+            (_, Some("-")) => -minutes(zone.get(1..)?)?,
+            _ => return None,
+        };
+        let [year, month, day] = numbers(date, ["", "-", "-"], [4, 2, 2])?;
+        Some(civil([year, month, day], clock)?.plus(ms - offset_min * MINUTE_MS))
+    }
+
+    /// Reads HTTP's date, which is always UTC: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let mut parts = text.get(5..).filter(|_| text.get(3..5) == Some(", "))?.split(' ');
+        let [day] = numbers(parts.next()?, [""], [2])?;
+        let name = parts.next()?;
+        let month = i64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
+        let [year] = numbers(parts.next()?, [""], [4])?;
+        let clock = parts.next()?;
+        (parts.next() == Some("GMT") && parts.next().is_none()).then(|| civil([year, month, day], clock))?
+    }
+
     /// The same moment as chrono's UTC date and time; moments outside chrono's range become the epoch.
     pub fn utc(self) -> DateTime<Utc> {
         Utc.timestamp_millis_opt(self.0).single().unwrap_or(DateTime::UNIX_EPOCH)
@@ -73,6 +106,34 @@ impl UnixMs {
 
 /// chrono's own formatter costs 10 KB of WebAssembly.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `HH:MM` of an offset, in minutes.
+fn minutes(text: &str) -> Option<i64> {
+    let [hours, minutes] = numbers(text, ["", ":"], [2, 2])?;
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+/// Numbers of so many digits, each after its mark, and nothing else.
+fn numbers<const N: usize>(text: &str, marks: [&str; N], digits: [usize; N]) -> Option<[i64; N]> {
+    let mut rest = text;
+    let mut read = [0; N];
+    for ((number, mark), digits) in read.iter_mut().zip(marks).zip(digits) {
+        rest = rest.strip_prefix(mark)?;
+        let these = rest.get(..digits).filter(|these| these.bytes().all(|byte| byte.is_ascii_digit()))?;
+        *number = these.parse().ok()?;
+        rest = rest.get(digits..)?;
+    }
+    rest.is_empty().then_some(read)
+}
+
+/// A civil date and `HH:MM:SS` in UTC; a leap second counts as the one before.
+fn civil([year, month, day]: [i64; 3], clock: &str) -> Option<UnixMs> {
+    let [hour, minute, second] = numbers(clock, ["", ":", ":"], [2, 2, 2])?;
+    let small = |number: i64| u32::try_from(number).ok();
+    let date = chrono::NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, small(month)?, small(day)?)?;
+    let time = chrono::NaiveTime::from_hms_opt(small(hour)?, small(minute)?, small(second.min(59))?)?;
+    (second <= 60).then(|| UnixMs(date.and_time(time).and_utc().timestamp_millis()))
+}
 
 /// A half-open span of time, `[from, to)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -145,6 +206,56 @@ mod tests {
         assert_eq!(day.from.rfc3339(), "2026-02-28T22:00:00.000Z");
         assert_eq!(day.length_ms(), DAY_MS);
         assert_eq!(noon.clock_in(chrono_tz::Africa::Johannesburg), "14:00 SAST");
+    }
+
+    #[test]
+    fn rfc_3339_is_read_as_chrono_reads_it() {
+        let plainly = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|at| UnixMs(at.timestamp_millis()));
+        for text in [
+            "2026-03-01T14:00:00+02:00",
+            "2026-03-01T12:00:00Z",
+            "2026-03-01t12:00:00.5z",
+            "2026-03-01 12:00:00.123456789-03:30",
+            "2024-02-29T23:59:60Z",
+            "1969-12-31T23:59:59.999Z",
+        ] {
+            assert!(plainly(text).is_some());
+            let (read, expected) = (UnixMs::from_rfc3339(text), plainly(text));
+            // chrono keeps a leap second as a second more of the one before.
+            assert_eq!(read, if text.contains(":60") { expected.map(|at| at.plus(-SECOND_MS)) } else { expected }, "{text}");
+        }
+        for text in [
+            "",
+            "2026-03-01",
+            "2026-03-01T12:00:00",
+            "2026-02-29T12:00:00Z",
+            "2026-03-01T24:00:00Z",
+            "2026-03-01T12:60:00Z",
+            "2026-03-01T12:00:00.Z",
+            "2026-03-01T12:00:00+2:00",
+            "2026-03-01T12:00:00Zulu",
+            "+026-03-01T12:00:00Z",
+            "2026-03-01X12:00:00Z",
+            "2026-0é-01T12:00:00Z",
+        ] {
+            assert_eq!(UnixMs::from_rfc3339(text), None, "{text}");
+            assert_eq!(plainly(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn https_date_is_read() {
+        assert_eq!(UnixMs::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(UnixMs(784_111_777_000)));
+        for text in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37 EST",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "soon",
+        ] {
+            assert_eq!(UnixMs::from_http_date(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -4,14 +4,13 @@
 //! better by repeating; a redirect is never followed and so is permanent. (Alertmanager gives up on 408 and 429 too; Slack
 //! and Resend say in their documentation that 429 means later, so we do not.)
 
-use chrono::DateTime;
 use serde::Serialize;
 
 use super::sentry::quota::{self, Category};
 use super::{Address, statuspage};
 use crate::config::alerting::{EmailFormat, Via};
 use crate::ports::{HttpError, HttpResponse};
-use crate::time::UnixMs;
+use crate::time::{SECOND_MS, UnixMs};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,12 +94,20 @@ fn asked_ms(response: &HttpResponse, now: UnixMs) -> Option<i64> {
 
 /// `Retry-After` as milliseconds from `now`: whole or broken seconds, or an HTTP date. Anything else counts as absent.
 pub fn retry_after_ms(value: &str, now: UnixMs) -> Option<i64> {
-    if let Ok(seconds) = value.trim().parse::<f64>() {
-        #[expect(clippy::cast_possible_truncation, reason = "float-to-int casts saturate; the schedule clamps it further")]
-        return (seconds.is_finite() && seconds >= 0.0).then(|| (seconds * 1_000.0).ceil() as i64);
+    decimal_seconds_ms(value.trim()).or_else(|| Some(UnixMs::from_http_date(value.trim())?.since(now).max(0)))
+}
+
+/// `12` or `0.25` seconds in whole milliseconds, rounded up. Read by hand: the standard library's reader of floats brings 14 KB.
+pub(super) fn decimal_seconds_ms(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() && fraction.is_empty() || !is_number(whole) || !is_number(fraction) {
+        return None;
     }
-    let at = DateTime::parse_from_rfc2822(value.trim()).ok()?;
-    Some(UnixMs(at.timestamp_millis()).since(now).max(0))
+    let seconds = if whole.is_empty() { 0 } else { whole.parse::<i64>().unwrap_or(i64::MAX) };
+    let mut ms = fraction.bytes().chain(*b"000").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
+    ms += i64::from(fraction.bytes().skip(3).any(|digit| digit != b'0'));
+    Some(seconds.saturating_mul(SECOND_MS).saturating_add(ms))
 }
 
 /// Most characters of a peer's text that are kept.

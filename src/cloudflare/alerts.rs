@@ -28,8 +28,7 @@ pub(super) async fn send_test(env: &Env, config: &Config, body: &[u8], now: Unix
 
 /// Has the Engine send what is due. Messages are durable: an Engine that does not answer now sends them later.
 pub(super) async fn deliver_now(env: &Env) {
-    let sent = async { bindings::call(&bindings::stub(env, Class::Engine, engine::NAME)?, "/deliver", "null".to_owned()).await };
-    if let Err(error) = sent.await {
+    if let Err(error) = bindings::call(env, Class::Engine, engine::NAME, "/deliver", "null").await {
         worker::console_error!("the Engine did not answer: {error}");
     }
 }

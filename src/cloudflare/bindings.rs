@@ -1,8 +1,10 @@
 //! What the deployment hands the Worker: binding names in one place, and calls to our own Durable Objects.
 
 use serde::Serialize;
-use worker::{Env, Method, Request, RequestInit, Response, SqlStorageValue, Stub};
+use wasm_bindgen_futures::JsFuture;
+use worker::{Env, Response, SqlStorageValue};
 
+use super::glue;
 use crate::record::{self, FromJson};
 
 /// The D1 database.
@@ -29,22 +31,12 @@ impl Class {
     }
 }
 
-/// The stub of the instance of `class` called `name`.
-pub(super) fn stub(env: &Env, class: Class, name: &str) -> worker::Result<Stub> {
-    env.durable_object(class.binding())?.get_by_name(name)
-}
-
-/// `POST`s the JSON `text` to `path` of a Durable Object and gives its JSON answer; any status but 200 is an error.
-pub(super) async fn call(stub: &Stub, path: &str, text: String) -> worker::Result<String> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(text.into()));
-    let request = Request::new_with_init(&format!("https://parapet.internal{path}"), &init)?;
-    let mut response = stub.fetch_with_request(request).await?;
-    let answer = response.text().await?;
-    if response.status_code() != 200 {
-        return Err(worker::Error::RustError(format!("{path} answered {}: {answer}", response.status_code())));
-    }
-    Ok(answer)
+/// `POST`s the JSON `text` to `path` of the Durable Object of `class` called `name` and gives its JSON answer; any status but 200
+/// is an error.
+pub(super) async fn call(env: &Env, class: Class, name: &str, path: &str, text: &str) -> worker::Result<String> {
+    let namespace = js_sys::Reflect::get(env, &class.binding().into())?;
+    let answer = JsFuture::from(glue::ask_object(&namespace, name, path, text)?).await?;
+    Ok(answer.as_string().unwrap_or_default())
 }
 
 /// `body` as JSON text.

@@ -25,7 +25,7 @@ const BOUND: Duration = Duration::from_secs(5);
 pub(super) async fn ask(env: &Env, path: &str, body: &str) -> (Vec<String>, Vec<u32>) {
     let (mut answers, mut missing) = (Vec::new(), Vec::new());
     for shard in 0..isolate::collector_shards(env) {
-        match within_bound(async { bindings::call(&isolate::collector(env, shard)?, path, body.to_owned()).await }).await {
+        match within_bound(isolate::ask_collector(env, shard, path, body)).await {
             Ok(answer) => answers.push(answer),
             Err(error) => {
                 worker::console_error!("collector {shard} did not answer {path}: {error}");
@@ -74,7 +74,7 @@ async fn count(env: &Env, config: &Config, counter: &str, at: UnixMs, entries: V
     }
     let writer = Some(Writer { isolate: counter.to_owned(), seq: u64::try_from(at.0).unwrap_or_default() });
     let write = Write { shard: 0, bounds: isolate::bounds(config), batch: Batch { writer, entries } };
-    let written = within_bound(async { bindings::call(&isolate::collector(env, 0)?, "/write", bindings::text_of(&write)?).await }).await;
+    let written = within_bound(async { isolate::ask_collector(env, 0, "/write", &bindings::text_of(&write)?).await }).await;
     if let Err(error) = written {
         worker::console_error!("{counter}: not counted: {error}");
     }

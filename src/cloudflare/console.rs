@@ -294,9 +294,8 @@ impl Call<'_> {
         }
         for (shard, entries) in by_shard {
             let write = Write { shard, bounds: isolate::bounds(&self.config), batch: Batch { writer: None, entries } };
-            let stub = isolate::collector(self.env, shard).map_err(|_| Problem::unavailable("The Collector"))?;
             let written: worker::Result<Written> =
-                async { bindings::read(&bindings::call(&stub, "/write", bindings::text_of(&write)?).await?) }.await;
+                async { bindings::read(&isolate::ask_collector(self.env, shard, "/write", &bindings::text_of(&write)?).await?) }.await;
             let written = written.map_err(|error| {
                 worker::console_error!("ingest: a Collector did not take a batch: {error}");
                 Problem::unavailable("The Collector")

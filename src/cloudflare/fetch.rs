@@ -109,9 +109,11 @@ impl Edge for Runtime<'_> {
     async fn attempt(&self, limit: &Limit, key: &str) -> Result<LimitDecision, LimiterSilent> {
         let asked = std::pin::pin!(async {
             let shard = isolate::shard_of(key.as_bytes(), isolate::shards(self.env, "LIMITER_SHARDS", 8));
-            let stub = bindings::stub(self.env, Class::Limiter, &format!("{}-{shard}", limit.id))?;
             let attempt = Attempt { key: key.to_owned(), requests: limit.requests, window_s: limit.window_s };
-            bindings::read::<LimitDecision>(&bindings::call(&stub, "/attempt", bindings::text_of(&attempt)?).await?)
+            let name = format!("{}-{shard}", limit.id);
+            bindings::read::<LimitDecision>(
+                &bindings::call(self.env, Class::Limiter, &name, "/attempt", &bindings::text_of(&attempt)?).await?,
+            )
         });
         match select(asked, std::pin::pin!(Delay::from(LIMITER_BOUND))).await {
             Either::Left((Ok(decision), _)) => Ok(decision),

@@ -53,6 +53,41 @@ export function ownResponse(status, fields, body) {
   return new Response(body, { status, headers });
 }
 
+/** POSTs JSON text to the Durable Object `name` and gives its answer; any status but 200 is an error that quotes it. */
+export async function askObject(namespace, name, path, text) {
+  const object = namespace.get(namespace.idFromName(name));
+  const answer = await object.fetch(`https://parapet.internal${path}`, { method: "POST", body: text });
+  const said = await answer.text();
+  if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${said}`);
+  return said;
+}
+
+/**
+ * One exchange with a server: status and header fields as JSON, then the head of the body. No redirect is followed. Null when there can be no
+ * such request.
+ */
+export async function exchange(method, url, fields, body, timeoutMs, mostBytes) {
+  let request;
+  try {
+    const headers = new Headers();
+    for (let at = 0; at < fields.length; at += 2) headers.append(fields[at], fields[at + 1]);
+    const signal = AbortSignal.timeout(timeoutMs);
+    request = new Request(url, { method, headers, body: body.length > 0 ? body : undefined, redirect: "manual", signal });
+  } catch {
+    return null;
+  }
+  const response = await fetch(request);
+  const head = new Uint8Array(mostBytes);
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    const part = chunk.subarray(0, mostBytes - length);
+    head.set(part, length);
+    length += part.length;
+    if (length === mostBytes) break;
+  }
+  return [JSON.stringify({ status: response.status, headers: [...response.headers].flat() }), head.subarray(0, length)];
+}
+
 /** A JSON list of `[sql, parameter, …]` as one batch of D1, and its answer as JSON. */
 export async function d1Batch(database, statements) {
   const bound = JSON.parse(statements).map(([sql, ...parameters]) => database.prepare(sql).bind(...parameters));

@@ -104,11 +104,10 @@ impl Here {
             (isolate.buffer.unacknowledged(), bounds(&isolate.config))
         };
         let shard = shard_of(self.id.as_bytes(), collector_shards(env));
-        let stub = collector(env, shard)?;
         for batch in batches {
             let seq = batch.writer.as_ref().map_or(0, |writer| writer.seq);
             let write = bindings::text_of(&Write { shard, bounds, batch })?;
-            let written: Written = bindings::read(&bindings::call(&stub, "/write", write).await?)?;
+            let written: Written = bindings::read(&ask_collector(env, shard, "/write", &write).await?)?;
             self.isolate.borrow_mut().buffer.acknowledge(seq);
             self.follow(env, written.config_version).await;
         }
@@ -152,7 +151,7 @@ pub(super) fn shard_of(key: &[u8], shards: u32) -> u32 {
     u32::try_from(ids::hash64(key) % u64::from(shards.max(1))).unwrap_or_default()
 }
 
-/// The stub of one Collector.
-pub(super) fn collector(env: &Env, shard: u32) -> worker::Result<worker::Stub> {
-    bindings::stub(env, Class::Collector, &format!("collector-{shard}"))
+/// Asks the Collector of `shard`.
+pub(super) async fn ask_collector(env: &Env, shard: u32, path: &str, text: &str) -> worker::Result<String> {
+    bindings::call(env, Class::Collector, &format!("collector-{shard}"), path, text).await
 }

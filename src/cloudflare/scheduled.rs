@@ -11,8 +11,7 @@ use crate::time::UnixMs;
 #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit an i64 for 292 million years")]
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let now = UnixMs(event.schedule() as i64);
-    let done = async { bindings::call(&bindings::stub(&env, Class::Engine, engine::NAME)?, "/tick", now.0.to_string()).await };
-    if let Err(error) = done.await {
+    if let Err(error) = bindings::call(&env, Class::Engine, engine::NAME, "/tick", &now.0.to_string()).await {
         worker::console_error!("tick at {}: the Engine did not answer: {error}", now.rfc3339());
     }
 }

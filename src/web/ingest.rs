@@ -3,7 +3,6 @@
 //! Invariant: one bad metric never costs the good ones beside it; each refusal names its index, a stable code and the fix.
 //! Bounds come from the configuration (`ingest`); names follow Prometheus, and the prefixes Parapet writes are its own.
 
-use chrono::DateTime;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -166,7 +165,7 @@ fn at(given: Option<&Value>, now: UnixMs) -> Result<UnixMs, Refusal> {
     let at = match given {
         None | Some(Value::Null) => return Ok(now),
         Some(Value::Number(number)) => number.as_i64().map(UnixMs),
-        Some(Value::String(text)) => DateTime::parse_from_rfc3339(text).ok().map(|at| UnixMs(at.timestamp_millis())),
+        Some(Value::String(text)) => UnixMs::from_rfc3339(text),
         Some(_) => None,
     };
     let at =

@@ -1,7 +1,7 @@
 //! Alerts as people see them, and what people do about them: list, show, acknowledge, snooze, resolve, escalate.
 //!
 //! Invariant: an act and the messages that tell of it are one batch, applied by compare-and-swap on the alert's version; when
-//! a tick was faster the act is decided anew on what it wrote, at most [`TRIES`] times. Doing the same twice is no mistake.
+//! a tick was faster the act is decided anew on what it wrote, at most three times. Doing the same twice is no mistake.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,6 @@
 //! Invariant: every silence says which alerts, why, who answers for it and when it ends; nothing is quiet for ever, and
 //! nothing is quiet by accident: its matchers must leave some alert out.
 
-use chrono::DateTime;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -143,7 +142,7 @@ fn shown(silence: Silence, now: UnixMs) -> Shown {
 
 /// A moment as RFC 3339.
 pub(super) fn moment(text: &str) -> Option<UnixMs> {
-    DateTime::parse_from_rfc3339(text).ok().map(|at| UnixMs(at.timestamp_millis()))
+    UnixMs::from_rfc3339(text)
 }
 
 /// The silence a draft makes at `now`, or everything that is wrong with it.

@@ -3,9 +3,10 @@
 //! `60:error;default:organization:reason, 2700::key`: seconds, categories (none means all), scope, reason. Of several
 //! that concern us the longest holds; a number that is missing or unreadable is [`DEFAULT_WAIT_MS`].
 
+use crate::channel::answer::decimal_seconds_ms;
 use crate::channel::answer::retry_after_ms;
 use crate::ports::HttpResponse;
-use crate::time::{DAY_MS, MINUTE_MS, SECOND_MS, UnixMs};
+use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// What a refusal without a readable time means.
 pub const DEFAULT_WAIT_MS: i64 = MINUTE_MS;
@@ -62,8 +63,6 @@ fn longest_ms(header: &str, category: Category) -> Option<i64> {
         .max()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "float-to-int casts saturate, and the caller clamps")]
 fn wait_ms(seconds: &str) -> i64 {
-    let seconds = seconds.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    seconds.map_or(DEFAULT_WAIT_MS, |seconds| (seconds * SECOND_MS as f64).ceil() as i64)
+    decimal_seconds_ms(seconds).unwrap_or(DEFAULT_WAIT_MS)
 }
