@@ -2,18 +2,23 @@
 //! `tell` and `route` → `outbox::enqueue`.
 //!
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `watch` holds
-//! the alerts about Parapet itself, `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual.
+//! the alerts about Parapet itself, `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual. `rehearsal`
+//! takes the tick's steps over a `history` without a deployment, for the command line.
 
 pub mod anomaly;
 pub mod burn;
 pub mod dispatch;
 pub mod evaluate;
+#[cfg(not(target_family = "wasm"))]
+pub mod history;
 pub mod incident;
 pub mod maintenance;
 pub mod matcher;
 pub mod notification;
 pub mod observe;
 pub mod quantity;
+#[cfg(not(target_family = "wasm"))]
+pub mod rehearsal;
 pub mod route;
 pub mod suppress;
 pub mod tell;
