@@ -15,6 +15,7 @@ mod anomaly;
 mod apply;
 mod replay;
 mod routes;
+mod rule_test;
 mod schema;
 mod validate;
 
@@ -23,7 +24,7 @@ mod validate;
 pub enum Exit {
     /// All is well.
     Ok,
-    /// It ran and found something: mistakes in the configuration, requests that failed.
+    /// It ran and found something: mistakes in the configuration, tests or requests that failed.
     Findings,
     /// The command line makes no sense; nothing was done.
     Usage,
@@ -51,6 +52,7 @@ impl Exit {
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   parapet validate                                   check monitoring/ for every environment
+  parapet test                                       run monitoring/tests/ against the rules
   parapet apply --to https://ops.example.com         make monitoring/ the running configuration
   parapet apply --to https://ops.example.com --version 3
                                                      roll back to version 3
@@ -78,6 +80,8 @@ enum Command {
     Apply(apply::Args),
     /// Drive access logs through a running Parapet (development only)
     Replay(replay::Args),
+    /// Test the alert rules: samples in, expected alerts and messages out
+    Test(rule_test::Args),
     /// Score every point of a series with the detector of the `anomaly` rules
     Anomaly(anomaly::Args),
     /// Say who would be told of an alert, route by route
@@ -129,6 +133,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Validate(args) => validate::run(args),
             Command::Apply(args) => apply::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Test(args) => rule_test::run(&args),
             Command::Anomaly(args) => anomaly::run(&args),
             Command::Routes(args) => routes::run(&args),
             Command::Schema(args) => schema::run(&args),
