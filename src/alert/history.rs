@@ -85,6 +85,8 @@ impl History {
 
     fn close(&mut self) {
         if let Some((t, cells)) = self.open.take() {
+            // Also before the first tick: days of what came before it would lie here.
+            self.live.slices.retain(|slice| t.since(slice.t) <= LIVE_MS + MINUTE_MS);
             self.live.slices.push(Slice { t, cells: cells.into_iter().collect() });
         }
     }

@@ -13,6 +13,7 @@ use crate::config::site::Environment;
 
 mod anomaly;
 mod apply;
+mod backtest;
 mod replay;
 mod routes;
 mod rule_test;
@@ -53,6 +54,8 @@ impl Exit {
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   parapet validate                                   check monitoring/ for every environment
   parapet test                                       run monitoring/tests/ against the rules
+  parapet backtest --from 2026-03-01 --to 2026-03-08 --dir changed --against monitoring history/
+                                                     what changed rules would have done differently
   parapet apply --to https://ops.example.com         make monitoring/ the running configuration
   parapet apply --to https://ops.example.com --version 3
                                                      roll back to version 3
@@ -82,6 +85,8 @@ enum Command {
     Replay(replay::Args),
     /// Test the alert rules: samples in, expected alerts and messages out
     Test(rule_test::Args),
+    /// Say what the alert rules would have done on stored history, or what changed rules would do differently
+    Backtest(backtest::Args),
     /// Score every point of a series with the detector of the `anomaly` rules
     Anomaly(anomaly::Args),
     /// Say who would be told of an alert, route by route
@@ -134,6 +139,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Apply(args) => apply::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Test(args) => rule_test::run(&args),
+            Command::Backtest(args) => backtest::run(&args),
             Command::Anomaly(args) => anomaly::run(&args),
             Command::Routes(args) => routes::run(&args),
             Command::Schema(args) => schema::run(&args),

@@ -39,3 +39,12 @@ fn what_no_rule_reaches_any_more_is_forgotten() {
         assert!(history.live.slices.len() <= 1);
     }
 }
+
+#[test]
+fn live_slices_do_not_pile_up_while_no_tick_runs() {
+    let mut history = history();
+    for minute in 0..24 * 60 {
+        history.take(NOON.plus(minute * MINUTE_MS), &requests("/a", "GET"), &Cell::count(1));
+        assert!(history.live.slices.len() <= 17);
+    }
+}

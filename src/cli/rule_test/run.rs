@@ -214,15 +214,12 @@ fn notifications(test: &Test, expectation: &Expectation, sent: &[NewMessage]) ->
     let (mut rows, mut line) = (Vec::new(), None);
     for ExpectedNotification { line: here, rule, channel, reason } in expected {
         let wanted = vec![rule.clone(), channel.clone(), reason.as_str().to_owned()];
-        let found = match rest.iter().position(|columns| *columns == wanted) {
-            Some(index) => {
-                rest.remove(index);
-                Found::AsExpected
-            }
-            None => {
-                line = line.or(Some(*here));
-                Found::Missing
-            }
+        let found = if let Some(index) = rest.iter().position(|columns| *columns == wanted) {
+            rest.remove(index);
+            Found::AsExpected
+        } else {
+            line = line.or(Some(*here));
+            Found::Missing
         };
         rows.push(Row { found, columns: wanted });
     }

@@ -65,10 +65,10 @@ fn every_shipped_rule_is_seen_firing_and_seen_not_firing_by_a_shipped_test() {
 #[test]
 fn a_shipped_rule_that_waits_or_keeps_firing_longer_fails_its_tests() {
     let (sources, configs) = shipped();
-    let changes: [(&str, fn(&mut Rule)); 2] =
-        [("waits", |rule| rule.for_ms += HOUR_MS), ("keeps firing", |rule| rule.keep_firing_for_ms += HOUR_MS)];
+    let waits = |rule: &mut Rule| rule.for_ms += HOUR_MS;
+    let keeps_firing = |rule: &mut Rule| rule.keep_firing_for_ms += HOUR_MS;
     for (index, shipped) in configs["production"].alerting.rules.iter().enumerate() {
-        for (what, change) in changes {
+        for (what, change) in [("waits", &waits as &dyn Fn(&mut Rule)), ("keeps firing", &keeps_firing)] {
             let mut changed = configs["production"].clone();
             change(&mut changed.alerting.rules[index]);
             let noticed = tests_of(&shipped.id, &sources, &configs).iter().any(|(_, test)| !run::run(test, &changed).is_empty());

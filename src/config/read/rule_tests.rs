@@ -127,7 +127,7 @@ impl<'a> Document<'a> {
 
     /// Every mistake, by line.
     pub fn mistakes(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+        self.found.sort_by_key(|mistake| (mistake.line, mistake.column));
         self.found.dedup();
         self.found
     }
