@@ -3,12 +3,13 @@
 //!
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `watch` holds
 //! the alerts about Parapet itself, `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual. `rehearsal`
-//! takes the tick's steps over a `history` without a deployment, for the command line.
+//! takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
 
 pub mod anomaly;
 pub mod burn;
 pub mod dispatch;
 pub mod evaluate;
+pub mod explain;
 #[cfg(not(target_family = "wasm"))]
 pub mod history;
 pub mod incident;

@@ -140,7 +140,7 @@ pub(super) struct Memory {
     pub(super) last: Option<LastTick>,
     channels: Vec<ChannelHealth>,
     audit: Audit,
-    silences: Vec<Silence>,
+    pub(super) silences: Vec<Silence>,
 }
 
 /// Evaluates every rule at `now` and writes down what follows.
@@ -158,7 +158,7 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     }
 
     // Read the older minutes, each range apart, so that one that cannot be read blinds only the rules that need it.
-    let stored = stored_minutes(now, config, db).await;
+    let stored = stored_minutes(now, &config.alerting.rules, zone(config), db).await;
 
     // Decide, from what was read alone.
     let Decision { changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
@@ -222,7 +222,8 @@ pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses,
     Ok(report)
 }
 
-async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
+/// Reads what is remembered.
+pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
     let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now)];
     let mut results = db.batch(read).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
@@ -235,9 +236,10 @@ async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
     })
 }
 
-async fn stored_minutes(now: UnixMs, config: &Config, db: &impl Db) -> Stored {
+/// The stored rows that `rules` need at `now`.
+pub(super) async fn stored_minutes(now: UnixMs, rules: &[Rule], zone: chrono_tz::Tz, db: &impl Db) -> Stored {
     let mut stored = Stored::new();
-    for read in stored_reads(&config.alerting.rules, now, zone(config)) {
+    for read in stored_reads(rules, now, zone) {
         let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
         let (resolution, window) = read.stretch;
         let statement = match resolution {

@@ -14,6 +14,7 @@ use crate::config::site::Environment;
 mod anomaly;
 mod apply;
 mod backtest;
+mod explain;
 mod replay;
 mod routes;
 mod rule_test;
@@ -61,6 +62,8 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
                                                      roll back to version 3
   parapet replay --to http://localhost:8787 access.log.gz
                                                      drive a log through a running Parapet
+  parapet explain latency-p95 --to https://ops.example.com
+                                                     say why a rule fires, or does not
   parapet routes --rule error-rate-critical          say who would be told of its alert
   parapet anomaly bookings.csv                       score every point of a series";
 
@@ -89,6 +92,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Score every point of a series with the detector of the `anomaly` rules
     Anomaly(anomaly::Args),
+    /// Say what a deployment makes of one rule at this moment, and why
+    Explain(explain::Args),
     /// Say who would be told of an alert, route by route
     Routes(routes::Args),
     /// Write the JSON Schemas of the configuration files, for editors
@@ -141,6 +146,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Test(args) => rule_test::run(&args),
             Command::Backtest(args) => backtest::run(&args),
             Command::Anomaly(args) => anomaly::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Routes(args) => routes::run(&args),
             Command::Schema(args) => schema::run(&args),
         },

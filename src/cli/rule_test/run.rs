@@ -184,14 +184,7 @@ impl Standing<'_> {
             return vec![format!("{rule}: no series of its own")];
         }
         let currency = &self.config.site.currency;
-        let said = |verdict: &Verdict| match verdict {
-            Verdict::Holds(measured) => format!("it holds: {}", measured.comparison(currency)),
-            Verdict::DoesNotHold(measured) => format!("it does not hold: {}", measured.comparison(currency)),
-            Verdict::NoData(why) => why.sentence(),
-            Verdict::Blind(why) => format!("nothing can be seen: {why}"),
-            Verdict::Broken(fault) => format!("it cannot be evaluated: {fault}"),
-        };
-        of_rule.into_iter().map(|verdict| format!("{rule}: {}", said(verdict))).collect()
+        of_rule.into_iter().map(|verdict| format!("{rule}: {}", verdict.sentence(currency))).collect()
     }
 }
 
