@@ -8,6 +8,7 @@ use super::history::History;
 use super::incident::{AlertState, Subject};
 use super::observe::{Coverage, Labels, stored_reads};
 use super::tick::{Decision, Memory, Seen, decide};
+use super::watch::ALERTNAME;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::order;
@@ -76,10 +77,11 @@ impl<'a> Rehearsal<'a> {
     }
 }
 
-/// The labels that set an alert apart from its rule's others; all of them when the rule is gone.
+/// The labels that set an alert apart from its rule's others, and from the alert about the rule itself; all of them when the rule is
+/// gone.
 pub fn own_labels(state: &AlertState, config: &Config) -> Labels {
     let rule = config.alerting.rules.iter().find(|rule| rule.id == state.subject.rule);
-    let rule_has = |name: &String| rule.is_some_and(|rule| !rule.by.contains(name));
+    let rule_has = |name: &String| rule.is_some_and(|rule| !rule.by.contains(name) && name != ALERTNAME);
     order::map(state.subject.labels.iter().filter(|(name, _)| !rule_has(name)).map(|(name, value)| (name.clone(), value.clone())))
 }
 

@@ -98,3 +98,19 @@ fn a_rehearsal_decides_what_live_ticks_on_the_real_sql_decide() {
     let minutes = now_or_never(db.batch(vec![Statement::new("SELECT count(*) AS n FROM minute", [])])).unwrap();
     assert!(minutes[0].rows[0]["n"].as_i64() > Some(9 * HOUR_MS / MINUTE_MS), "nothing was stored, so little was compared");
 }
+
+#[test]
+fn an_alert_about_a_rule_is_told_apart_from_the_rules_own() {
+    let mut config = shipped();
+    let rule = config.alerting.rules.iter_mut().find(|rule| rule.id == "latency-p95").unwrap();
+    if let crate::config::alerting::When::Threshold { aggregate, .. } = &mut rule.when {
+        *aggregate = crate::config::alerting::Aggregate::Last;
+    }
+    let (mut rehearsal, mut history) = (Rehearsal::new(&config), History::of(&config.alerting.rules));
+    let slow = Cell::single(Kind::Distribution, 3.0, 0);
+    history.take(NOON, &key(Kind::Distribution, name::DURATION, &[]), &slow);
+    let ticked = rehearsal.tick(NOON.plus(MINUTE_MS), &mut history, Coverage::Whole);
+    let about: Vec<_> = ticked.changed.iter().filter(|state| state.subject.rule == "latency-p95").collect();
+    assert_eq!(about.len(), 1, "a level of a distribution has no meaning");
+    assert_eq!(own_labels(about[0], &config), [("alertname".to_owned(), "rule-error".to_owned())].into());
+}

@@ -125,13 +125,16 @@ fn commands(configs: &[Option<&Config>], window: Window, environment: Environmen
         rules().flat_map(|rule| rule.when.selectors()).map(|selector| selector.series.as_str()).collect();
     let names: Vec<&str> = names.into_iter().filter(|name| *name != TICK_AGE).collect();
     let reach_ms = configs.iter().flatten().map(|config| History::of(&config.alerting.rules).reach_ms()).max().unwrap_or_default();
-    let env = if environment == Environment::Production { String::new() } else { format!(" --env {}", environment.as_str()) };
+    let of = match environment {
+        Environment::Dev => "--local",
+        Environment::Staging => "--remote --env staging",
+        Environment::Production => "--remote",
+    };
     let mut lines = vec!["mkdir -p history".to_owned()];
     let mut day = window.from.plus(-reach_ms).floor(DAY_MS);
     while day < window.to {
         let sql = export_sql(&names, Window { from: day, to: day.plus(DAY_MS) });
-        lines
-            .push(format!("npx wrangler d1 execute DB --remote{env} --json --command \"{sql}\" > history/{}.json", day.utc().date_naive()));
+        lines.push(format!("npx wrangler d1 execute DB {of} --json --command \"{sql}\" > history/{}.json", day.utc().date_naive()));
         day = day.plus(DAY_MS);
     }
     lines.join("\n")

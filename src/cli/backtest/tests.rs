@@ -137,5 +137,6 @@ fn without_files_the_commands_that_write_them_are_printed() {
     assert_eq!(lines.len(), 1 + 5, "{text}");
     insta::assert_snapshot!(lines[1]);
     assert!(lines[5].contains("m.t >= 1772496000000 AND m.t < 1772582400000") && lines[5].ends_with("> history/2026-03-03.json"), "{text}");
+    assert!(commands(&[Some(&config)], window, Environment::Dev).contains("execute DB --local --json"));
     assert!(commands(&[Some(&config)], window, Environment::Staging).contains("execute DB --remote --env staging --json"));
 }

@@ -39,7 +39,7 @@ static TEST: [Key; 8] = [
 
 static SERIES: [Key; 4] = [
     Key::new("series", Shape::Text, "Name and labels: `http_requests_total{class=\"5xx\"}`."),
-    Key::new("values", Shape::Text, "Samples: `1 2 3`, `0+10x5`, `5-1x5`, `7x5`, `_`, `_x5`, `stale`."),
+    Key::new("values", Shape::Words, "Samples: `1 2 3`, `0+10x5`, `5-1x5`, `7x5`, `_`, `_x5`, `stale`."),
     Key::optional("kind", Shape::Choice(&["counter", "gauge", "distribution"]), "Needed where the name does not tell."),
     Key::optional("count", Shape::Integer(COUNT), "For a distribution: how many values each sample stands for; left out, 1."),
 ];

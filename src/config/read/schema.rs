@@ -36,6 +36,7 @@ fn document(file: &files::File) -> String {
 fn of(shape: &Shape) -> Value {
     match shape {
         Shape::Text => json!({ "type": "string" }),
+        Shape::Words => json!({ "type": ["string", "number"] }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Integer(range) => json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() }),
         Shape::Number(range) => json!({ "type": "number", "minimum": range.start(), "maximum": range.end() }),

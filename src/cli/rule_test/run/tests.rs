@@ -54,7 +54,7 @@ fn a_gauge_is_known_where_a_sample_is_and_a_distribution_holds_each_value_count_
     let gauge = "  series: [{ series: depth, kind: gauge, values: 3 _ 5 stale 7 }]";
     assert_eq!(measured(threshold("depth", Aggregate::Last, 60_000), gauge, 7), "- 3 - 5 - 7 -");
     assert_eq!(measured(threshold("depth", Aggregate::Max, 300_000), gauge, 7), "- 3 3 5 5 7 7");
-    let values = "  series: [{ series: d, kind: distribution, values: 2x1, count: 10 }, { series: d, kind: distribution, values: 8x0 }]";
+    let values = "  series: [{ series: d, kind: distribution, values: 2x1, count: 10 }, { series: d, kind: distribution, values: 8 }]";
     assert_eq!(measured(threshold("d", Aggregate::Count, 120_000), values, 4), "- 11 21 10");
     assert_eq!(measured(threshold("d", Aggregate::Sum, 120_000), values, 4), "- 28 48 20");
     assert_eq!(measured(threshold("d", Aggregate::P50, 60_000), values, 3).split(' ').next_back(), Some("2"));
