@@ -52,6 +52,19 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// A sentence for a person; `currency` is an ISO 4217 code.
+    pub fn sentence(&self, currency: &str) -> String {
+        match self {
+            Self::Holds(measured) => format!("It holds: {}.", measured.comparison(currency)),
+            Self::DoesNotHold(measured) => format!("It does not hold: {}.", measured.comparison(currency)),
+            Self::NoData(why) => why.sentence(),
+            Self::Blind(why) => format!("Nothing can be seen: {why}."),
+            Self::Broken(fault) => format!("It cannot be evaluated: {fault}."),
+        }
+    }
+}
+
 /// Why there is nothing to judge by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,20 +1,27 @@
 //! Alerting, in the order an alert travels: `tick` (the list of steps) → `observe` → `evaluate` → `incident` → `suppress` →
 //! `tell` and `route` → `outbox::enqueue`.
 //!
-//! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `respond`
-//! is what a person does about an alert, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself, `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual.
+//! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `respond` is what a
+//! person does about an alert, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
+//! `notification` and `quantity` what people read, `anomaly` the detectors that know what is usual. `rehearsal` takes the
+//! tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
 
 pub mod anomaly;
 pub mod burn;
 pub mod dispatch;
 pub mod escalate;
 pub mod evaluate;
+pub mod explain;
+#[cfg(not(target_family = "wasm"))]
+pub mod history;
 pub mod incident;
 pub mod maintenance;
 pub mod matcher;
 pub mod notification;
 pub mod observe;
 pub mod quantity;
+#[cfg(not(target_family = "wasm"))]
+pub mod rehearsal;
 pub mod respond;
 pub mod route;
 pub mod suppress;

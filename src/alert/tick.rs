@@ -133,12 +133,13 @@ impl TickReport {
 }
 
 /// What is remembered from before this tick.
-struct Memory {
-    states: Vec<AlertState>,
-    last: Option<LastTick>,
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) states: Vec<AlertState>,
+    pub(super) last: Option<LastTick>,
     channels: Vec<ChannelHealth>,
     audit: Audit,
-    silences: Vec<Silence>,
+    pub(super) silences: Vec<Silence>,
 }
 
 /// Evaluates every rule at `now` and writes down what follows.
@@ -156,27 +157,57 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     }
 
     // Read the older minutes, each range apart, so that one that cannot be read blinds only the rules that need it.
-    let stored = stored_minutes(now, config, db).await;
+    let stored = stored_minutes(now, &config.alerting.rules, zone(config), db).await;
 
+    // Decide, from what was read alone.
+    let Decision { changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
+
+    // Write in one transaction: the states, their messages, and that this moment is done.
+    let mut statements = enqueue(&changes, now);
+    statements.push(alerts::remember_tick(now, &serde_json::to_string(&report).unwrap_or_default()));
+    write(&changes, statements, db, &mut report).await?;
+    Ok(report)
+}
+
+/// What a tick decided, before anything of it is written.
+#[derive(Debug)]
+pub(super) struct Decision<'a> {
+    /// What each rule's condition says of each of its alerts.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "a rehearsal reports it; a live tick counts it in its report"))]
+    pub(super) judged: Vec<Judged<'a>>,
+    /// The states to store, and their messages.
+    pub(super) changes: Vec<Change>,
+    /// What happened.
+    pub(super) report: TickReport,
+}
+
+/// Everything between reading and writing; pure, so that a rehearsal decides as a live tick does.
+pub(super) fn decide<'a>(
+    now: UnixMs,
+    (config, addresses): (&'a Config, &Addresses),
+    memory: &Memory,
+    stored: &Stored,
+    seen: &Seen<'_>,
+) -> Decision<'a> {
     // Evaluate rule by rule, so that one that cannot be evaluated stops no other.
-    let judged = judged(now, config, seen.live, &memory, &stored);
+    let judged = judged(now, config, seen.live, memory, stored);
 
     // Turn verdicts, and what we see of ourselves, into signals: policy is applied before the state machine, not in it.
-    let signals = signals(now, config, &memory, &judged, seen);
+    let signals = signals(now, config, memory, &judged, seen);
 
     // Step every alert; what to store follows from the step alone.
     let steps = steps(now, &memory.states, signals);
 
     // Keep quiet what is silenced, expected or explained by another alert: the state changes, people are told when it is over.
-    let steps = suppressed(now, steps, &memory, config);
+    let steps = suppressed(now, steps, memory, config);
 
-    // Route and write in one transaction: the states, their messages, and that this moment is done.
+    // Route: who is told what.
     let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
     for judged in &judged {
         *report.verdicts.entry(judged.verdict.as_str().to_owned()).or_default() += 1;
     }
-    apply(now, steps, &memory, (config, addresses), db, &mut report).await?;
-    Ok(report)
+    let changes = decided(now, steps, memory, (config, addresses), &mut report);
+    Decision { judged, changes, report }
 }
 
 /// Looks at the channels alone, right after a message was given up: people hear of it now, not at the next tick.
@@ -190,7 +221,8 @@ pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses,
     Ok(report)
 }
 
-async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
+/// Reads what is remembered.
+pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
     let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now)];
     let mut results = db.batch(read).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
@@ -203,9 +235,10 @@ async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
     })
 }
 
-async fn stored_minutes(now: UnixMs, config: &Config, db: &impl Db) -> Stored {
+/// The stored rows that `rules` need at `now`.
+pub(super) async fn stored_minutes(now: UnixMs, rules: &[Rule], zone: chrono_tz::Tz, db: &impl Db) -> Stored {
     let mut stored = Stored::new();
-    for read in stored_reads(&config.alerting.rules, now, zone(config)) {
+    for read in stored_reads(rules, now, zone) {
         let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
         let (resolution, window) = read.stretch;
         let statement = match resolution {
@@ -301,20 +334,6 @@ fn suppressed(now: UnixMs, steps: Vec<(Subject, Step)>, memory: &Memory, config:
     let suppressors = Suppressors::at(now, &memory.silences, &config.alerting, &firing);
     let suppressions: Vec<Option<Suppression>> = steps.iter().map(|(subject, _)| suppressors.suppress(subject, now)).collect();
     steps.into_iter().zip(suppressions).map(|((subject, step), suppression)| Quieted { subject, step, suppression }).collect()
-}
-
-async fn apply(
-    now: UnixMs,
-    steps: Vec<Quieted>,
-    memory: &Memory,
-    told_by: (&Config, &Addresses),
-    db: &impl Db,
-    report: &mut TickReport,
-) -> Result<(), DbError> {
-    let changes = decided(now, steps, memory, told_by, report);
-    let mut statements = enqueue(&changes, now);
-    statements.push(alerts::remember_tick(now, &serde_json::to_string(report).unwrap_or_default()));
-    write(&changes, statements, db, report).await
 }
 
 /// Routes every step and notes what happened.

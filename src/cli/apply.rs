@@ -51,7 +51,7 @@ impl From<One> for Environment {
 }
 
 /// A console's address without a slash at the end, if a token may be sent there.
-fn console(text: &str) -> Result<String, String> {
+pub(super) fn console(text: &str) -> Result<String, String> {
     let url = text.trim_end_matches('/');
     let host = |rest: &str| rest.split(['/', ':']).next().unwrap_or_default().to_owned();
     match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
@@ -68,9 +68,9 @@ fn console(text: &str) -> Result<String, String> {
     }
 }
 
-/// Why nothing was applied.
+/// Why a deployment did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(
         "PARAPET_TOKEN is not set.\nPut an admin's token (or the deployment's BOOTSTRAP_TOKEN) into the environment; there is no flag for it."
     )]
@@ -88,7 +88,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::NoToken => Exit::Usage,
             Self::Unreadable(_) => Exit::Unreadable,
@@ -98,9 +98,13 @@ impl Failure {
     }
 }
 
+/// The token of the environment.
+pub(super) fn token() -> Option<String> {
+    std::env::var("PARAPET_TOKEN").ok().filter(|token| !token.trim().is_empty())
+}
+
 pub(super) fn run(args: &Args) -> Exit {
-    let token = std::env::var("PARAPET_TOKEN").ok().filter(|token| !token.trim().is_empty());
-    match apply(args, token) {
+    match apply(args, token()) {
         Ok(done) => {
             anstream::println!("version {} ({})", done.applied.version, done.applied.hash);
             anstream::eprintln!("{}", done.closing(&args.to));
@@ -168,20 +172,20 @@ fn apply(args: &Args, token: Option<String>) -> Result<Done, Failure> {
 }
 
 /// A deployment's API, as its owner sees it.
-struct Remote {
+pub(super) struct Remote {
     agent: ureq::Agent,
     url: String,
     authorization: String,
 }
 
 impl Remote {
-    fn new(url: &str, token: &str) -> Self {
+    pub(super) fn new(url: &str, token: &str) -> Self {
         let config =
             ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).http_status_as_error(false).max_redirects(0);
         Self { agent: config.build().into(), url: url.to_owned(), authorization: format!("Bearer {}", token.trim()) }
     }
 
-    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub(super) fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.read(self.agent.get(format!("{}{path}", self.url)).header("authorization", &self.authorization).call())
     }
 

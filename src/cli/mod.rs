@@ -13,8 +13,11 @@ use crate::config::site::Environment;
 
 mod anomaly;
 mod apply;
+mod backtest;
+mod explain;
 mod replay;
 mod routes;
+mod rule_test;
 mod schema;
 mod validate;
 
@@ -23,7 +26,7 @@ mod validate;
 pub enum Exit {
     /// All is well.
     Ok,
-    /// It ran and found something: mistakes in the configuration, requests that failed.
+    /// It ran and found something: mistakes in the configuration, tests or requests that failed.
     Findings,
     /// The command line makes no sense; nothing was done.
     Usage,
@@ -51,11 +54,16 @@ impl Exit {
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   parapet validate                                   check monitoring/ for every environment
+  parapet test                                       run monitoring/tests/ against the rules
+  parapet backtest --from 2026-03-01 --to 2026-03-08 --dir changed --against monitoring history/
+                                                     what changed rules would have done differently
   parapet apply --to https://ops.example.com         make monitoring/ the running configuration
   parapet apply --to https://ops.example.com --version 3
                                                      roll back to version 3
   parapet replay --to http://localhost:8787 access.log.gz
                                                      drive a log through a running Parapet
+  parapet explain latency-p95 --to https://ops.example.com
+                                                     say why a rule fires, or does not
   parapet routes --rule error-rate-critical          say who would be told of its alert
   parapet anomaly bookings.csv                       score every point of a series";
 
@@ -78,8 +86,14 @@ enum Command {
     Apply(apply::Args),
     /// Drive access logs through a running Parapet (development only)
     Replay(replay::Args),
+    /// Test the alert rules: samples in, expected alerts and messages out
+    Test(rule_test::Args),
+    /// Say what the alert rules would have done on stored history, or what changed rules would do differently
+    Backtest(backtest::Args),
     /// Score every point of a series with the detector of the `anomaly` rules
     Anomaly(anomaly::Args),
+    /// Say what a deployment makes of one rule at this moment, and why
+    Explain(explain::Args),
     /// Say who would be told of an alert, route by route
     Routes(routes::Args),
     /// Write the JSON Schemas of the configuration files, for editors
@@ -129,7 +143,10 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Validate(args) => validate::run(args),
             Command::Apply(args) => apply::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Test(args) => rule_test::run(&args),
+            Command::Backtest(args) => backtest::run(&args),
             Command::Anomaly(args) => anomaly::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Routes(args) => routes::run(&args),
             Command::Schema(args) => schema::run(&args),
         },

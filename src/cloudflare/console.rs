@@ -10,6 +10,7 @@ use worker::Env;
 
 use super::bindings;
 use super::collector::{Ask, Write, Written};
+use super::collectors::live_window;
 use super::d1::D1;
 use super::isolate::{self, Here};
 use super::outbound::Outbound;
@@ -126,6 +127,11 @@ impl Call<'_> {
                 Ok(Reply::json(202, &receipt))
             }
             Endpoint::Delivery(id) => Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?)),
+            Endpoint::Explain(rule) => {
+                let (live, addresses) = (live_window(self.env, self.now).await, alerts::addresses(self.env, &self.config));
+                let told_by = (&*self.config, &addresses);
+                Ok(Reply::json(200, &web::alerts::explained(&self.db()?, &rule, told_by, &live, self.now).await?))
+            }
             Endpoint::Health => Ok(self.health().await),
             Endpoint::ReadConfig => {
                 let in_force = active::current(self.env).map_err(|_| Problem::unavailable("The configuration"))?;

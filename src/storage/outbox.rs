@@ -292,6 +292,15 @@ pub fn delivery(id: &str) -> [Statement; 2] {
     ]
 }
 
+/// Reads the messages with these ids, by primary key, oldest first.
+pub fn messages(ids: &[String]) -> Statement {
+    Statement::new(
+        "SELECT id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, detail, '' AS notification
+         FROM outbox WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY created_at, id",
+        [Param::Text(serde_json::to_string(ids).unwrap_or_default())],
+    )
+}
+
 /// One message, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {

@@ -182,6 +182,28 @@ impl CellRow {
     }
 }
 
+/// The SQL whose rows [`exported`] reads: the minutes of `[from, to)` (Unix ms) of the series called `names`, in order of time, for
+/// `wrangler d1 execute --json`.
+#[cfg(not(target_family = "wasm"))]
+pub fn export_sql(names: &[&str], window: Window) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
+    format!(
+        "SELECT m.t, s.kind, s.name, s.labels, m.value, m.at, m.low, m.high, hex(m.sketch) AS sketch \
+         FROM minute m JOIN series s ON s.id = m.series \
+         WHERE m.t >= {} AND m.t < {} AND s.name IN ({}) ORDER BY m.t",
+        window.from.0,
+        window.to.0,
+        quoted.join(", ")
+    )
+}
+
+/// The minute, series and cell of one row that [`export_sql`] gives.
+#[cfg(not(target_family = "wasm"))]
+pub fn exported(row: serde_json::Value) -> Result<(UnixMs, SeriesKey, Cell), DbError> {
+    let row = Row::from_json(row).map_err(|error| DbError::Shape { table: "minute", message: error.to_string() })?;
+    row.into_cell()
+}
+
 struct Row {
     name: String,
     labels: String,

@@ -17,6 +17,8 @@ pub enum Endpoint {
     TestAlert,
     /// `GET /api/v1/deliveries/{id}`.
     Delivery(String),
+    /// `GET /api/v1/rules/{id}/explain`.
+    Explain(String),
     /// `GET /api/v1/health`.
     Health,
     /// `GET /api/v1/config`.
@@ -80,6 +82,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "metrics"], "POST") => found(Endpoint::Ingest, Role::Ingest),
         (["api", "test-alert"], "POST") => found(Endpoint::TestAlert, Role::Operator),
         (["api", "v1", "deliveries", id], "GET" | "HEAD") => found(Endpoint::Delivery((*id).to_owned()), Role::Viewer),
+        (["api", "v1", "rules", id, "explain"], "GET" | "HEAD") => found(Endpoint::Explain((*id).to_owned()), Role::Viewer),
         (["api", "v1", "health"], "GET" | "HEAD") => found(Endpoint::Health, Role::Viewer),
         (["api", "v1", "config"], "GET" | "HEAD") => found(Endpoint::ReadConfig, Role::Viewer),
         (["api", "v1", "config"], "POST") => found(Endpoint::ApplyConfig, Role::Admin),
@@ -100,9 +103,13 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             found(Endpoint::Act((*id).to_owned(), verb), Role::Operator)
         }
         (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
-        (["api", "metrics", "realtime"] | ["api", "v1", "health" | "alerts"] | ["api", "v1", "deliveries" | "alerts", _], _) => {
-            Err(Problem::method_not_allowed("GET"))
-        }
+        (
+            ["api", "metrics", "realtime"]
+            | ["api", "v1", "health" | "alerts"]
+            | ["api", "v1", "deliveries" | "alerts", _]
+            | ["api", "v1", "rules", _, "explain"],
+            _,
+        ) => Err(Problem::method_not_allowed("GET")),
         (["api", "test-alert"] | ["api", "slack", "actions"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _], _) => {
             Err(Problem::method_not_allowed("POST"))
         }
@@ -147,5 +154,8 @@ mod tests {
         assert_eq!(resolve("POST", "/api/v1/silences").unwrap().1, Role::Operator);
         assert_eq!(resolve("DELETE", "/api/v1/silences/sil_1").unwrap(), (Endpoint::EndSilence("sil_1".into()), Role::Operator));
         assert_eq!(resolve("POST", "/api/v1/config").unwrap().1, Role::Admin);
+        assert_eq!(resolve("GET", "/api/v1/rules/r-1/explain").unwrap(), (Endpoint::Explain("r-1".into()), Role::Viewer));
+        assert_eq!(resolve("POST", "/api/v1/rules/r-1/explain").unwrap_err().status, 405);
+        assert_eq!(resolve("GET", "/api/v1/rules/r-1").unwrap_err().status, 404);
     }
 }

@@ -203,6 +203,7 @@ fn scalar_value(node: &Node, shape: &Shape) -> Result<Json, Mistake> {
             Some(text) => wrong("text", &format!("put it in quotes: \"{text}\"")),
             None => Ok(json!(text)),
         },
+        Shape::Words => Ok(json!(text)),
         Shape::Flag => match bare {
             Some("true") => Ok(json!(true)),
             Some("false") => Ok(json!(false)),
@@ -237,7 +238,7 @@ fn scalar_value(node: &Node, shape: &Shape) -> Result<Json, Mistake> {
 
 fn expected(shape: &Shape) -> &'static str {
     match shape {
-        Shape::Text => "text",
+        Shape::Text | Shape::Words => "text",
         Shape::Flag => "true or false",
         Shape::Integer(_) => "a whole number",
         Shape::Number(_) | Shape::NumberOr(_) => "a number",

@@ -19,6 +19,7 @@ pub mod diagnostic;
 mod files;
 mod node;
 mod overlay;
+pub mod rule_tests;
 pub mod schema;
 mod shape;
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::files;
 use super::shape::{Key, Need, Shape};
+use super::{files, rule_tests};
 
 /// File name and text of every schema, in `schema/`.
 pub fn all() -> Vec<(String, String)> {
@@ -13,6 +13,7 @@ pub fn all() -> Vec<(String, String)> {
         .iter()
         .map(|file| (named(file.name), document(file)))
         .chain(std::iter::once(("environment-config.schema.json".to_owned(), document(overlay))))
+        .chain(std::iter::once((named(rule_tests::FILE.name), document(&rule_tests::FILE))))
         .collect()
 }
 
@@ -35,6 +36,7 @@ fn document(file: &files::File) -> String {
 fn of(shape: &Shape) -> Value {
     match shape {
         Shape::Text => json!({ "type": "string" }),
+        Shape::Words => json!({ "type": ["string", "number"] }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Integer(range) => json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() }),
         Shape::Number(range) => json!({ "type": "number", "minimum": range.start(), "maximum": range.end() }),

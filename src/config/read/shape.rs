@@ -10,6 +10,8 @@ use std::ops::RangeInclusive;
 pub(super) enum Shape {
     /// Any text.
     Text,
+    /// Any text, also one that reads as a number.
+    Words,
     /// `true` or `false`.
     Flag,
     /// A whole number.
@@ -92,7 +94,7 @@ impl Shape {
     pub(super) fn placeholder(&self) -> serde_json::Value {
         use serde_json::{Map, Value, json};
         match self {
-            Self::Text => json!(""),
+            Self::Text | Self::Words => json!(""),
             Self::Flag => json!(false),
             Self::Integer(range) | Self::Duration(range) => json!(range.start()),
             Self::Number(range) => json!(range.start()),
