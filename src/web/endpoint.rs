@@ -45,7 +45,7 @@ pub enum Endpoint {
     Alert(String),
     /// `POST /api/v1/alerts/{id}/{verb}`.
     Act(String, Verb),
-    /// `POST /api/slack/actions`: signed by Slack, and has no token.
+    /// `POST /api/v1/slack/actions`: signed by Slack, and has no token.
     SlackAction,
     /// Alertmanager's, below `/api/v2/`.
     Alertmanager(Alertmanager),
@@ -93,7 +93,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "silences"], "GET" | "HEAD") => found(Endpoint::ListSilences, Role::Viewer),
         (["api", "v1", "silences"], "POST") => found(Endpoint::CreateSilence, Role::Operator),
         (["api", "v1", "silences", id], "DELETE") => found(Endpoint::EndSilence((*id).to_owned()), Role::Operator),
-        (["api", "slack", "actions"], "POST") => found(Endpoint::SlackAction, Role::Operator),
+        (["api", "v1", "slack", "actions"], "POST") => found(Endpoint::SlackAction, Role::Operator),
         (["api", "v1", "alerts"], "GET" | "HEAD") => found(Endpoint::ListAlerts, Role::Viewer),
         (["api", "v1", "alerts", id], "GET" | "HEAD") => found(Endpoint::Alert((*id).to_owned()), Role::Viewer),
         (["api", "v1", "alerts", id, verb], "POST") => {
@@ -110,9 +110,10 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             | ["api", "v1", "rules", _, "explain"],
             _,
         ) => Err(Problem::method_not_allowed("GET")),
-        (["api", "test-alert"] | ["api", "slack", "actions"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _], _) => {
-            Err(Problem::method_not_allowed("POST"))
-        }
+        (
+            ["api", "test-alert"] | ["api", "v1", "slack", "actions"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _],
+            _,
+        ) => Err(Problem::method_not_allowed("POST")),
         (["api", "v1", "tokens" | "silences", _], _) => Err(Problem::method_not_allowed("DELETE")),
         _ => Err(Problem::not_found("Nothing of Parapet's answers this path. Its API is below /api/metrics and /api/v1/.")),
     }
@@ -154,6 +155,9 @@ mod tests {
         assert_eq!(resolve("POST", "/api/v1/silences").unwrap().1, Role::Operator);
         assert_eq!(resolve("DELETE", "/api/v1/silences/sil_1").unwrap(), (Endpoint::EndSilence("sil_1".into()), Role::Operator));
         assert_eq!(resolve("POST", "/api/v1/config").unwrap().1, Role::Admin);
+        assert_eq!(resolve("POST", "/api/v1/slack/actions").unwrap().0, Endpoint::SlackAction);
+        assert_eq!(resolve("POST", "/api/v1/alerts/alr_1/snooze").unwrap().0, Endpoint::Act("alr_1".into(), Verb::Snooze));
+        assert_eq!(resolve("POST", "/api/v1/alerts/alr_1/forget").unwrap_err().status, 404);
         assert_eq!(resolve("GET", "/api/v1/rules/r-1/explain").unwrap(), (Endpoint::Explain("r-1".into()), Role::Viewer));
         assert_eq!(resolve("POST", "/api/v1/rules/r-1/explain").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/rules/r-1").unwrap_err().status, 404);

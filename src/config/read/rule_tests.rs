@@ -73,7 +73,11 @@ static ALERT: [Key; 4] = [
 static NOTIFICATION: [Key; 3] = [
     Key::new("rule", Shape::Text, "The rule it is about."),
     Key::new("channel", Shape::Text, "Where it goes."),
-    Key::new("reason", Shape::Choice(&["first", "resolved", "rule_removed", "escalated", "acknowledged", "still_firing"]), "Why it is sent."),
+    Key::new(
+        "reason",
+        Shape::Choice(&["first", "resolved", "rule_removed", "escalated", "acknowledged", "still_firing"]),
+        "Why it is sent.",
+    ),
 ];
 
 /// A file of rule tests: its values, their places, and its mistakes so far.
