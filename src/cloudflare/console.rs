@@ -185,7 +185,8 @@ impl Call<'_> {
     async fn slack_action(&self) -> Result<Reply, Problem> {
         use web::slack_actions as slack;
         let Some(secret) = bindings::text(self.env, SLACK_SIGNING_SECRET) else {
-            return Err(Problem::unavailable("The secret SLACK_SIGNING_SECRET, which is not set,"));
+            let detail = "Clicks cannot be checked: set the secret SLACK_SIGNING_SECRET to the Slack app's signing secret.";
+            return Err(Problem::new(503, "not_set_up", "Slack's buttons are not set up", detail));
         };
         let body = self.body().await?;
         let header = |name: &str| self.request.headers().get(name).ok().flatten();
