@@ -2,11 +2,10 @@
 //!
 //! The deployment says it (`GET /api/v1/rules/{id}/explain`, role viewer); nothing is concluded here.
 
-use clap::ValueEnum;
 use serde_json::Value;
 
 use super::apply::{Failure, Remote, console, token};
-use super::{ERROR, Exit};
+use super::{ERROR, Exit, Format};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -20,14 +19,6 @@ pub(super) struct Args {
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// The API's document
-    Json,
 }
 
 /// A rule's id, which is a part of a path.

@@ -52,6 +52,15 @@ impl Exit {
     }
 }
 
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   parapet validate                                   check monitoring/ for every environment
   parapet test                                       run monitoring/tests/ against the rules

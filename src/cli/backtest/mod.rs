@@ -7,12 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::{NaiveDate, NaiveTime, TimeZone as _};
-use clap::ValueEnum;
-
 use self::rows::{BadRows, Row};
 use self::side::{Episode, Side};
-use super::{ERROR, Exit, validate};
+use super::{ERROR, Exit, Format, validate};
 use crate::alert::evaluate::zone;
 use crate::alert::history::History;
 use crate::config::Config;
@@ -20,6 +17,7 @@ use crate::config::site::Environment;
 use crate::storage::series::export_sql;
 use crate::telemetry::series::name::TICK_AGE;
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs, Window, human_span};
+use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 
 mod rows;
 mod side;
@@ -48,14 +46,6 @@ pub(super) struct Args {
     /// How to print the result
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// One JSON document
-    Json,
 }
 
 fn environment(text: &str) -> Result<Environment, String> {

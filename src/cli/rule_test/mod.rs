@@ -7,11 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
 use self::file::Test;
 use self::run::{Failure, Found};
-use super::{ERROR, Exit, validate};
+use super::{ERROR, Exit, Format, validate};
 use crate::alert::evaluate::zone;
 use crate::config::Config;
 use crate::config::read::{self, Diagnostic, Paint, ReadError, Source};
@@ -34,14 +32,6 @@ pub(super) struct Args {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// One JSON document
-    Json,
 }
 
 /// What became of one file.
