@@ -1,8 +1,8 @@
 //! Checks of escalation policies and on-call rotations: a mistake here is nobody at the other end at night.
 
 use super::alerting::ids_of;
-use super::{Findings, suggest};
-use crate::config::alerting::{Alerting, Escalation, Hours, Rotation, date, local_moment};
+use super::{Findings, quiet, suggest};
+use crate::config::alerting::{Alerting, Escalation, Rotation, date, local_moment};
 
 pub(super) fn escalations(alerting: &Alerting, found: &mut Findings) {
     found.unique("/alerting/escalations", "/id", alerting.escalations.iter().map(|policy| policy.id.as_str()));
@@ -10,7 +10,7 @@ pub(super) fn escalations(alerting: &Alerting, found: &mut Findings) {
         let at = |key: &str| format!("/alerting/escalations/{index}/{key}");
         found.id(at("id"), &policy.id);
         if let Some(hours) = &policy.hours {
-            in_force(hours, &at("hours"), found);
+            quiet::hours((&hours.days, &hours.hours, &hours.zone), &at("hours"), found);
         }
         steps(alerting, policy, &at("steps"), found);
         if policy.repeat_ms != 0 {
@@ -30,17 +30,6 @@ pub(super) fn escalations(alerting: &Alerting, found: &mut Findings) {
 
 fn takes_all_of(earlier: &Escalation, later: &Escalation) -> bool {
     earlier.hours.is_none() && earlier.matchers.iter().all(|(label, value)| later.matchers.get(label) == Some(value))
-}
-
-fn in_force(hours: &Hours, at: &str, found: &mut Findings) {
-    if hours.days.is_empty() {
-        found.add(format!("{at}/days"), "it begins on no day", "name at least one: `[sun]`");
-    }
-    if hours.hours.minutes().is_none() {
-        let what = format!("`{}` to `{}` is not a span of a day", hours.hours.from, hours.hours.to);
-        found.add(format!("{at}/hours"), what, "write `HH:MM` twice, not the same: \"18:00\" and \"07:00\"");
-    }
-    found.zone(format!("{at}/zone"), &hours.zone);
 }
 
 fn steps(alerting: &Alerting, policy: &Escalation, at: &str, found: &mut Findings) {

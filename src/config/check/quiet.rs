@@ -2,7 +2,7 @@
 
 use super::{Findings, suggest};
 use crate::alert::matcher::{Matcher, Operator};
-use crate::config::alerting::Alerting;
+use crate::config::alerting::{Alerting, Span, Weekday};
 use crate::telemetry::series::name;
 
 /// Labels every alert has when matchers look at it.
@@ -33,20 +33,25 @@ pub(super) fn maintenance(alerting: &Alerting, found: &mut Findings) {
         let at = |key: &str| format!("/alerting/maintenance/{index}/{key}");
         found.id(at("id"), &window.id);
         matchers(alerting, &window.matchers, &at("matchers"), found);
-        if window.days.is_empty() {
-            found.add(at("days"), "it begins on no day", "name at least one: `[sun]`");
-        }
-        if window.hours.minutes().is_none() {
-            let what = format!("`{}` to `{}` is not a span of a day", window.hours.from, window.hours.to);
-            found.add(at("hours"), what, "write `HH:MM` twice, not the same: \"22:00\" and \"02:00\"");
-        }
-        found.zone(at("zone"), &window.zone);
+        hours((&window.days, &window.hours, &window.zone), &format!("/alerting/maintenance/{index}"), found);
         found.filled(at("reason"), &window.reason);
         found.filled(at("author"), &window.author);
         if window.last_day().is_none() {
             found.add(at("expires"), format!("`{}` is not a date", window.expires), "write the last day it begins on: `2027-03-31`");
         }
     }
+}
+
+/// Days, hours and zone that stand beside each other at `at`.
+pub(super) fn hours((days, hours, zone): (&[Weekday], &Span, &str), at: &str, found: &mut Findings) {
+    if days.is_empty() {
+        found.add(format!("{at}/days"), "it begins on no day", "name at least one: `[sun]`");
+    }
+    if hours.minutes().is_none() {
+        let what = format!("`{}` to `{}` is not a span of a day", hours.from, hours.to);
+        found.add(format!("{at}/hours"), what, "write `HH:MM` twice, not the same: \"22:00\" and \"02:00\"");
+    }
+    found.zone(format!("{at}/zone"), zone);
 }
 
 fn matchers(alerting: &Alerting, texts: &[String], at: &str, found: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, Over, Selector, Severity, When};
+use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, Over, Override, Selector, Severity, When};
 use crate::config::business::{Hours, Target};
 use crate::config::security::{Limit, LimitMode, OnFailure};
 use crate::config::site::Environment;
@@ -144,4 +144,37 @@ fn suggestions_are_near_or_not_made() {
     assert_eq!(nearest("crit", words), Some("critical"));
     assert_eq!(nearest("WARNING", words), Some("warning"));
     assert_eq!(nearest("page", words), None);
+}
+
+#[test]
+fn an_escalation_or_a_rotation_that_would_leave_somebody_alone_is_named() {
+    let mut config = shipped();
+    let alerting = &mut config.alerting;
+    alerting.escalations[0].steps[0].notify[1] = "on-cal".into();
+    alerting.escalations[0].steps[1].after_ms = 60_000;
+    alerting.escalations[0].repeat_ms = 1_000;
+    alerting.escalations[1].hours.as_mut().unwrap().days.clear();
+    alerting.escalations[1].hours.as_mut().unwrap().hours.to = "18:00".into();
+    alerting.escalations[2].steps.clear();
+    alerting.escalations[3].matchers = alerting.escalations[2].matchers.clone();
+    alerting.rotations[0].handover.at = "9".into();
+    alerting.rotations[0].starts = "Monday".into();
+    alerting.rotations[0].members.clear();
+    alerting.rotations[0].overrides =
+        vec![Override { from: "2026-12-24 09:00".into(), until: "2026-12-24 09:00".into(), member: "nobody".into() }];
+    let told: Vec<String> = super::problems(&config).iter().map(|problem| format!("{} {}", problem.pointer, problem.what)).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    /alerting/escalations/0/steps/0/notify/1 there is no channel or rotation `on-cal`
+    /alerting/escalations/0/steps/1/after_ms it comes before the step above it
+    /alerting/escalations/0/repeat_ms 1s is out of range
+    /alerting/escalations/1/hours/days it begins on no day
+    /alerting/escalations/1/hours/hours `18:00` to `18:00` is not a span of a day
+    /alerting/escalations/2/steps nobody is told next
+    /alerting/escalations/3 it is never in force: `critical-by-day` takes everything before it
+    /alerting/rotations/0/handover/at `9` is not a time of day
+    /alerting/rotations/0/starts `Monday` is not a date
+    /alerting/rotations/0/members nobody is on call
+    /alerting/rotations/0/overrides/0/member there is no channel or rotation `nobody`
+    /alerting/rotations/0/overrides/0/until it ends before it begins
+    ");
 }
