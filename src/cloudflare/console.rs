@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
+use futures_util::future::select;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
-use worker::Env;
+use worker::{Delay, Env};
 
 use super::bindings;
 use super::collector::{Ask, Write, Written};
@@ -15,7 +17,7 @@ use super::d1::D1;
 use super::isolate::{self, Here};
 use super::outbound::Outbound;
 use super::{active, alerts, clock, collectors, glue};
-use crate::alert::respond::Verb;
+use crate::alert::respond::{Act, Verb};
 use crate::channel::SLACK_SIGNING_SECRET;
 use crate::config::Config;
 use crate::edge::pipeline::Facts;
@@ -28,6 +30,7 @@ use crate::web::endpoint::{self, Alertmanager, Endpoint};
 use crate::web::health::{self, Intake, Messages, Seen, Ticks};
 use crate::web::problem::{self, Problem};
 use crate::web::realtime::{self, Surroundings};
+use crate::web::respond::Shown;
 use crate::web::{self, exposition, ingest};
 
 /// A status, a content type and a body.
@@ -105,6 +108,8 @@ fn respond(reply: &Reply, facts: &Facts<'_>, extra: Option<(&str, &str)>) -> wor
 
 /// Slack shows an error after three seconds; the message is replaced within this.
 const SLACK_ANSWER_MS: u32 = 1_500;
+/// And for this long the other messages that tell of it are waited for.
+const SLACK_DELIVER_MS: u64 = 750;
 
 thread_local! {
     /// Answers of the last second, by path and window: a page full of viewers asks the Collectors once.
@@ -174,11 +179,14 @@ impl Call<'_> {
     /// Does what is asked; the messages that tell of it are sent at once if the Engine answers, and later if not.
     async fn act(&self, id: &str, verb: Verb, principal: &Principal) -> Result<Reply, Problem> {
         let (act, note) = web::respond::asked(verb, &self.body().await?, self.now)?;
-        let addresses = alerts::addresses(self.env, &self.config);
-        let told_by = (&*self.config, &addresses);
-        let shown = web::respond::act(&self.db()?, id, (&act, note.as_deref()), principal, told_by, self.now).await?;
+        let shown = self.acted(id, (&act, note.as_deref()), principal).await?;
         alerts::deliver_now(self.env).await;
         Ok(Reply::json(200, &shown))
+    }
+
+    async fn acted(&self, id: &str, act: (&Act, Option<&str>), by: &Principal) -> Result<Shown, Problem> {
+        let addresses = alerts::addresses(self.env, &self.config);
+        web::respond::act(&self.db()?, id, act, by, (&self.config, &addresses), self.now).await
     }
 
     /// A click in Slack: done, shown where it was clicked, and answered in time whatever becomes of that.
@@ -193,16 +201,15 @@ impl Call<'_> {
         let (timestamp, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
         slack::verify(&secret, timestamp.as_deref(), signature.as_deref(), &body, self.now)?;
         if let Some(click) = slack::click(&body) {
-            let addresses = alerts::addresses(self.env, &self.config);
-            let told_by = (&*self.config, &addresses);
-            let act = click.act(self.now);
-            let done = web::respond::act(&self.db()?, &click.alert, (&act, None), &click.by, told_by, self.now).await;
+            let done = self.acted(&click.alert, (&click.act(self.now), None), &click.by).await;
             if let Some(request) = click.answer(&done)
                 && let Err(error) = Outbound.send(request, SLACK_ANSWER_MS).await
             {
                 worker::console_error!("a Slack message could not be replaced: {error}");
             }
-            alerts::deliver_now(self.env).await;
+            // What is not sent by then is sent by the next tick: Slack must not wait for every other peer.
+            let bound = Delay::from(Duration::from_millis(SLACK_DELIVER_MS));
+            select(std::pin::pin!(alerts::deliver_now(self.env)), std::pin::pin!(bound)).await;
         }
         Ok(Reply { status: 200, content_type: "text/plain; charset=utf-8", body: String::new() })
     }
