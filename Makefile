@@ -61,7 +61,7 @@ build/index.js: $(SOURCES) | setup
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$(REMAP)" \
 	WASM_BINDGEN_BIN=$(CURDIR)/$(WASM_BINDGEN) WASM_OPT_BIN=$(CURDIR)/node_modules/.bin/wasm-opt \
 	ESBUILD_BIN=$(CURDIR)/node_modules/.bin/esbuild $(WORKER_BUILD) --release -- --locked
-	node scripts/strip-names.mjs build/index_bg.wasm
+	node scripts/pack-wasm.mjs build/index_bg.wasm node_modules/.bin/wasm-opt
 	touch $@
 
 run: worker ## the site and the console on http://localhost:$PORT, with the demo site behind
