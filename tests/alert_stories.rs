@@ -574,6 +574,26 @@ fn people_hear_of_the_cause_and_of_its_consequence_only_if_that_stays() {
 }
 
 #[test]
+fn what_needs_the_database_is_told_only_if_it_stays_when_the_database_is_back() {
+    let needs = parapet::config::alerting::Rule { depends_on: vec!["s-db".to_owned()], ..switch("s-all") };
+    let mut world = World::with_rules(vec![needs, switch("s-db")]);
+    let mut minute = |database: f64, at: i64| {
+        world.live.slices.clear();
+        world.set("s-all", 1.0, at_s(at - 5));
+        world.set("s-db", database, at_s(at - 5));
+        world.run(at_s(at), at_s(at + 59));
+        (world.http.titles(SLACK), world.withheld())
+    };
+    let (titles, withheld) = minute(1.0, 0);
+    assert!(titles.len() == 1 && titles[0].contains("Switch s-db"), "{titles:?}");
+    assert_eq!(withheld, triples(&[("s-db", "dependency", "s-all")]));
+    let (titles, _) = minute(1.0, 60);
+    assert_eq!(titles.len(), 1, "{titles:?}");
+    let (titles, _) = minute(0.0, 120);
+    assert!(titles.len() == 3 && titles.iter().any(|title| title.contains("FIRING critical · Switch s-all")), "{titles:?}");
+}
+
+#[test]
 fn a_long_silence_is_called_to_mind_before_it_ends_if_its_alert_still_fires() {
     let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
     world.silence("rule=s-one", at_s(0), at_s(3_600));

@@ -17,6 +17,7 @@
 //! Inhibition is Alertmanager's: an alert does not inhibit itself, nor do two that match both sides inhibit each other, and
 //! a source inhibits also while it is itself silenced. Beyond it, a circle of explanations explains nothing: a source counts
 //! only if it, or what explains it in the end, is explained by nothing. So of alerts that fire, inhibition leaves one to be told.
+//! A rule's `depends_on` is an inhibition by the alerts of another rule, and follows the same laws.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ use serde::Serialize;
 use super::incident::Subject;
 use super::maintenance;
 use super::matcher::{Matcher, all_match};
-use super::watch::ALERTNAME;
+use super::watch::{ALERTNAME, RULE_ERROR};
 use crate::config::alerting::Alerting;
 use crate::record::{record, words};
 use crate::storage::silences::Silence;
@@ -41,13 +42,15 @@ pub enum SuppressedBy {
     Maintenance,
     /// Another alert that fires explains it.
     Inhibition,
+    /// An alert of a rule that its own rule depends on fires.
+    Dependency,
 }
 
-words!(SuppressedBy { Silence "silence", Maintenance "maintenance", Inhibition "inhibition" });
+words!(SuppressedBy { Silence "silence", Maintenance "maintenance", Inhibition "inhibition", Dependency "dependency" });
 
 impl SuppressedBy {
     /// Every kind, in the order they are looked at.
-    pub const ALL: [Self; 3] = [Self::Silence, Self::Maintenance, Self::Inhibition];
+    pub const ALL: [Self; 4] = [Self::Silence, Self::Maintenance, Self::Inhibition, Self::Dependency];
 
     /// The stored and sent text.
     pub fn as_str(self) -> &'static str {
@@ -55,6 +58,7 @@ impl SuppressedBy {
             Self::Silence => "silence",
             Self::Maintenance => "maintenance",
             Self::Inhibition => "inhibition",
+            Self::Dependency => "dependency",
         }
     }
 
@@ -70,9 +74,9 @@ impl SuppressedBy {
 pub struct Suppression {
     /// By what kind of thing.
     pub by: SuppressedBy,
-    /// The silence's, window's or inhibition's id.
+    /// The silence's, window's or inhibition's id; of a dependency, the other rule's.
     pub id: String,
-    /// The alert that explains it, for an inhibition.
+    /// The alert that explains it, for an inhibition or a dependency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -97,6 +101,7 @@ pub struct Suppressors<'a> {
 
 #[derive(Debug)]
 struct Inhibitor<'a> {
+    by: SuppressedBy,
     id: &'a str,
     source: Vec<Matcher>,
     target: Vec<Matcher>,
@@ -118,22 +123,17 @@ impl<'a> Suppressors<'a> {
     pub fn at(now: UnixMs, silences: &'a [Silence], alerting: &'a Alerting, firing: &[&Subject]) -> Self {
         let open = alerting.maintenance.iter().filter(|window| maintenance::is_open(window, now));
         let windows = open.filter_map(|window| Some((window.id.as_str(), read(&window.matchers)?))).collect();
-        let mut inhibitions: Vec<Inhibitor<'_>> = alerting
-            .inhibitions
-            .iter()
-            .filter_map(|inhibition| {
-                let (source, target) = (read(&inhibition.source)?, read(&inhibition.target)?);
-                let mut found = Vec::new();
-                for subject in firing {
-                    let labels = labels(subject);
-                    if all_match(&source, &labels) {
-                        let is_target_too = all_match(&target, &labels);
-                        found.push(Source { alert: subject.id.clone(), labels, is_target_too });
-                    }
-                }
-                Some(Inhibitor { id: &inhibition.id, source, target, equal: &inhibition.equal, firing: found })
+        let configured = alerting.inhibitions.iter().filter_map(|inhibition| {
+            let sides = (read(&inhibition.source)?, read(&inhibition.target)?);
+            Some(Inhibitor::among(firing, (SuppressedBy::Inhibition, &inhibition.id), sides, &inhibition.equal))
+        });
+        let dependencies = alerting.rules.iter().flat_map(|rule| {
+            rule.depends_on.iter().filter_map(|cause| {
+                let sides = (own_alerts(cause)?, own_alerts(&rule.id)?);
+                Some(Inhibitor::among(firing, (SuppressedBy::Dependency, cause), sides, &[]))
             })
-            .collect();
+        });
+        let mut inhibitions: Vec<Inhibitor<'_>> = configured.chain(dependencies).collect();
         let grounded = grounded(&inhibitions, firing);
         for inhibition in &mut inhibitions {
             inhibition.firing.retain(|source| grounded.contains(source.alert.as_str()));
@@ -154,7 +154,7 @@ impl<'a> Suppressors<'a> {
         let windows = self.windows.iter().filter(|(_, matchers)| all_match(matchers, &labels));
         let inhibitions = self.inhibitions.iter().filter_map(|inhibition| {
             let source = inhibition.sources_of(&subject.id, &labels).next()?;
-            Some(because(SuppressedBy::Inhibition, inhibition.id, Some(source.to_owned())))
+            Some(because(inhibition.by, inhibition.id, Some(source.to_owned())))
         });
         silences
             .map(|silence| because(SuppressedBy::Silence, &silence.id, None))
@@ -164,7 +164,21 @@ impl<'a> Suppressors<'a> {
     }
 }
 
-impl Inhibitor<'_> {
+impl<'a> Inhibitor<'a> {
+    /// What explains alerts on the second of the `sides`: those of `firing` on the first.
+    fn among(firing: &[&Subject], (by, id): (SuppressedBy, &'a str), sides: (Vec<Matcher>, Vec<Matcher>), equal: &'a [String]) -> Self {
+        let (source, target) = sides;
+        let mut found = Vec::new();
+        for subject in firing {
+            let labels = labels(subject);
+            if all_match(&source, &labels) {
+                let is_target_too = all_match(&target, &labels);
+                found.push(Source { alert: subject.id.clone(), labels, is_target_too });
+            }
+        }
+        Self { by, id, source, target, equal, firing: found }
+    }
+
     /// The alerts that explain `alert`.
     fn sources_of<'s>(&'s self, alert: &'s str, labels: &'s BTreeMap<String, String>) -> impl Iterator<Item = &'s str> {
         let is_target = all_match(&self.target, labels);
@@ -199,6 +213,11 @@ fn grounded<'f>(inhibitions: &[Inhibitor<'_>], firing: &[&'f Subject]) -> BTreeS
 
 fn value<'l>(labels: &'l BTreeMap<String, String>, name: &str) -> &'l str {
     labels.get(name).map_or("", String::as_str)
+}
+
+/// Matches the alerts of a rule's condition, and not the one about the rule itself: a rule that is broken explains nothing.
+fn own_alerts(rule: &str) -> Option<Vec<Matcher>> {
+    Matcher::parse_all(&format!("rule=\"{rule}\",alertname!=\"{RULE_ERROR}\"")).ok()
 }
 
 fn read(texts: &[String]) -> Option<Vec<Matcher>> {

@@ -29,6 +29,8 @@ const REMINDED_MS: i64 = HOUR_MS;
 
 /// The label that names what kind of alert of our own it is.
 pub const ALERTNAME: &str = "alertname";
+/// What it is called on the alert about a rule that cannot be evaluated.
+pub const RULE_ERROR: &str = "rule-error";
 /// The label with the channel that an alert is about.
 pub const CHANNEL: &str = "channel";
 
@@ -100,7 +102,7 @@ pub fn tick_age(last: UnixMs, now: UnixMs) -> Slice {
 pub fn rule_error(rule: &Rule) -> Subject {
     let name = format!("Rule {} cannot be evaluated", rule.id);
     let summary = format!("\"{}\" is not being watched until its rule is corrected.", rule.name);
-    let subject = own(&rule.id, "rule-error", &name, &summary, Severity::Warning, rule.labels.clone());
+    let subject = own(&rule.id, RULE_ERROR, &name, &summary, Severity::Warning, rule.labels.clone());
     Subject { owner: rule.owner.clone(), ..subject }
 }
 

@@ -418,6 +418,9 @@ pub struct Rule {
     pub no_data: NoData,
     /// What a failed evaluation means.
     pub error: OnError,
+    /// Rules whose alerts explain this one's: while one of them fires, people are not told of this.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
     /// Extra labels for routing.
     pub labels: BTreeMap<String, String>,
     /// One sentence: what is wrong and what it does to people.
@@ -439,6 +442,7 @@ record!(Rule {
     keep_firing_for_ms = 0,
     no_data,
     error,
+    depends_on = Vec::new(),
     labels = BTreeMap::new(),
     summary,
     runbook,

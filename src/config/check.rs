@@ -86,6 +86,7 @@ pub fn problems(config: &Config) -> Vec<Problem> {
     alerting::rules(config, &mut found);
     quiet::inhibitions(&config.alerting, &mut found);
     quiet::maintenance(&config.alerting, &mut found);
+    quiet::dependencies(&config.alerting, &mut found);
     escalation::escalations(&config.alerting, &mut found);
     escalation::rotations(&config.alerting, &mut found);
     found.problems

@@ -453,6 +453,7 @@ pub fn error_rate() -> Rule {
         recovery: None,
         for_ms: 120_000,
         keep_firing_for_ms: 0,
+        depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Alert,
         labels: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),

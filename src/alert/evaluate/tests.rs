@@ -26,6 +26,7 @@ fn rule(when: When) -> Rule {
         recovery: None,
         for_ms: 0,
         keep_firing_for_ms: 0,
+        depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Keep,
         labels: std::collections::BTreeMap::new(),

@@ -143,6 +143,39 @@ fn a_chain_of_causes_ends_in_one_and_a_circle_in_none() {
     assert_eq!(told(&entered, &all), ["c"]);
 }
 
+/// Rules that depend on each other as `depends_on` says, by id.
+fn dependent(rules: &[(&str, &[&str])]) -> Alerting {
+    let rule = |(id, depends_on): &(&str, &[&str])| {
+        json!({
+            "id": id, "name": id, "severity": "warning", "no_data": "ok", "error": "alert", "summary": "", "runbook": "", "owner": "ops",
+            "when": {"absence": {"of": {"series": "http_requests_total"}, "over": {"ms": 60_000}}}, "depends_on": depends_on,
+        })
+    };
+    let rules: Vec<_> = rules.iter().map(rule).collect();
+    FromJson::from_json(json!({"channels": [], "routes": [], "rules": rules})).unwrap()
+}
+
+#[test]
+fn what_a_rule_depends_on_explains_its_alerts_while_it_fires() {
+    let alerting = dependent(&[("d1-down", &[]), ("writes-fail", &["d1-down"]), ("bookings-fail", &["writes-fail", "d1-down"])]);
+    let [cause, effect, last] = ["d1-down", "writes-fail", "bookings-fail"].map(|rule| subject(rule, Severity::Warning, &[]));
+    let broken = Subject { id: "alr_broken".into(), ..subject("d1-down", Severity::Warning, &[(ALERTNAME, RULE_ERROR)]) };
+    let about_effect = Subject { id: "alr_about".into(), ..subject("writes-fail", Severity::Warning, &[(ALERTNAME, RULE_ERROR)]) };
+    for (name, alert, firing, expected) in [
+        ("the cause fires", &effect, vec![&cause, &effect], Some("d1-down")),
+        ("the cause does not fire", &effect, vec![&effect], None),
+        ("the cause itself is told", &cause, vec![&cause, &effect], None),
+        ("a cause that cannot be evaluated explains nothing", &effect, vec![&broken, &effect], None),
+        ("an alert about the rule itself depends on nothing", &about_effect, vec![&cause, &about_effect], None),
+        ("the first that fires is named", &last, vec![&cause, &effect, &last], Some("writes-fail")),
+        ("a cause over another that does not fire must be named too, and is", &last, vec![&cause, &last], Some("d1-down")),
+    ] {
+        let found = Suppressors::at(NOON, &[], &alerting, &firing).suppress(alert, NOON);
+        assert!(found.iter().all(|why| why.by == SuppressedBy::Dependency && why.source.is_some()), "{name}");
+        assert_eq!(found.map(|why| why.id).as_deref(), expected, "{name}");
+    }
+}
+
 proptest! {
     /// Whatever is configured, some alert that fires is not explained away by inhibition: no circle swallows all.
     #[test]

@@ -1,5 +1,6 @@
 //! Checks of what keeps alerts quiet: a mistake here is silence where somebody expects a message.
 
+use super::alerting::ids_of;
 use super::{Findings, suggest};
 use crate::alert::matcher::{Matcher, Operator};
 use crate::config::alerting::{Alerting, Span, Weekday};
@@ -88,11 +89,47 @@ fn meant(alerting: &Alerting, matcher: &Matcher, at: String, found: &mut Finding
     if matcher.name() == "severity" && !SEVERITIES.contains(&value) {
         found.add(at, format!("there is no severity `{value}`"), suggest(value, SEVERITIES, "use info, warning or critical"));
     } else if matcher.name() == "rule" && !value.starts_with("parapet-") {
-        let ids = || alerting.rules.iter().map(|rule| rule.id.as_str());
-        if !ids().any(|id| id == value) {
-            let rules = (0..alerting.rules.len()).map(|rule| format!("/alerting/rules/{rule}/id"));
-            let drawn_from = std::iter::once("/alerting/rules".to_owned()).chain(rules).collect();
-            found.add_drawn_from(drawn_from, at, format!("there is no rule `{value}`"), suggest(value, ids(), "use the id of a rule"));
+        is_rule(alerting, value, at, found);
+    }
+}
+
+/// Whether there is a rule `id`; a finding if there is none.
+fn is_rule(alerting: &Alerting, id: &str, at: String, found: &mut Findings) -> bool {
+    let ids = || alerting.rules.iter().map(|rule| rule.id.as_str());
+    let is = ids().any(|known| known == id);
+    if !is {
+        let rules = ids_of("/alerting/rules", alerting.rules.len());
+        found.add_drawn_from(rules, at, format!("there is no rule `{id}`"), suggest(id, ids(), "use the id of a rule"));
+    }
+    is
+}
+
+/// What a rule depends on is a rule, and not, over any number of others, the rule itself: in a circle nothing explains anything.
+pub(super) fn dependencies(alerting: &Alerting, found: &mut Findings) {
+    for (index, rule) in alerting.rules.iter().enumerate() {
+        for (place, cause) in rule.depends_on.iter().enumerate() {
+            let at = format!("/alerting/rules/{index}/depends_on/{place}");
+            if is_rule(alerting, cause, at.clone(), found) && needs(alerting, cause).contains(&rule.id.as_str()) {
+                let drawn_from = (0..alerting.rules.len()).map(|rule| format!("/alerting/rules/{rule}/depends_on")).collect();
+                let what = format!("`{}` depends on itself{}", rule.id, if *cause == rule.id { "" } else { ", by way of this one" });
+                found.add_drawn_from(drawn_from, at, what, "name the cause on the side of its effect alone");
+            }
         }
     }
+}
+
+/// `rule`, everything it depends on, everything that depends on, and so on.
+fn needs<'a>(alerting: &'a Alerting, rule: &'a str) -> Vec<&'a str> {
+    let mut needs = vec![rule];
+    let mut next = 0;
+    while let Some(one) = needs.get(next).copied() {
+        next += 1;
+        let causes = alerting.rules.iter().filter(|rule| rule.id == one).flat_map(|rule| &rule.depends_on);
+        for cause in causes {
+            if !needs.contains(&cause.as_str()) {
+                needs.push(cause);
+            }
+        }
+    }
+    needs
 }

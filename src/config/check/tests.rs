@@ -129,6 +129,23 @@ fn a_text_without_sense_lists_every_problem_with_its_pointer() {
 }
 
 #[test]
+fn rules_that_depend_on_each_other_in_a_circle_are_named() {
+    let mut config = shipped();
+    let ids: Vec<String> = config.alerting.rules.iter().map(|rule| rule.id.clone()).collect();
+    for rule in &mut config.alerting.rules {
+        rule.depends_on.clear();
+    }
+    // 0 → 1 → 2 → 0, and 3, which only hangs on the circle.
+    for (rule, cause) in [(0, 1), (1, 2), (3, 0)] {
+        config.alerting.rules[rule].depends_on = vec![ids[cause].clone()];
+    }
+    assert_eq!(super::problems(&config), []);
+    config.alerting.rules[2].depends_on = vec![ids[0].clone()];
+    let told: Vec<String> = super::problems(&config).into_iter().map(|problem| problem.pointer).collect();
+    assert_eq!(told, [0, 1, 2].map(|rule| format!("/alerting/rules/{rule}/depends_on/0")));
+}
+
+#[test]
 fn durations_read_back_as_the_files_write_them() {
     for (ms, text) in
         [(0, "0s"), (30_000, "30s"), (300_000, "5m"), (90_000, "90s"), (3_600_000, "1h"), (604_800_000, "7d"), (1_500, "1500 ms")]

@@ -315,7 +315,7 @@ static ROUTE: [Key; 3] = [
     Key::optional("continue", Shape::Flag, "Whether later routes are tried too; left out, no."),
 ];
 
-static RULE: [Key; 14] = [
+static RULE: [Key; 15] = [
     Key::new("id", Shape::Text, "Stable and unique."),
     Key::new("name", Shape::Text, "What a person reads."),
     Key::new("severity", Shape::Choice(&["info", "warning", "critical"]), "How bad it is when it fires."),
@@ -331,6 +331,7 @@ static RULE: [Key; 14] = [
     ),
     Key::new("no_data", Shape::Choice(&["ok", "alert", "keep"]), "What no data means."),
     Key::new("error", Shape::Choice(&["alert", "keep"]), "What a failed evaluation means."),
+    Key::optional("depends_on", Shape::List(&Shape::Text), "Ids of rules: while one of them fires, people are not told of this one."),
     Key::optional("labels", Shape::Labels, "Extra labels for routing."),
     Key::new("summary", Shape::Text, "One sentence: what is wrong and what it does to people."),
     Key::new("runbook", Shape::Text, "Where to read what to do."),

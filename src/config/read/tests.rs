@@ -198,6 +198,8 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
     (RULES, "source: [rule=origin-down]", "source: [rule=origin-dwon]", "there is no rule `origin-dwon`", "did you mean `origin-down`?"),
     (RULES, "source: [rule=origin-down]", "source: [rle=origin-down]", "no alert has a label `rle`", "did you mean `rule`?"),
     (RULES, "source: [rule=origin-down]", "source: [severity=crit]", "there is no severity `crit`", "did you mean `critical`?"),
+    (RULES, "depends_on: [origin-down]", "depends_on: [origin-dwon]", "there is no rule `origin-dwon`", "did you mean `origin-down`?"),
+    (RULES, "depends_on: [origin-down]", "depends_on: [route-errors]", "`route-errors` depends on itself", "name the cause"),
     (RULES, "source: [rule=origin-down]", "source: [origin-down]", "this is not a matcher", "write `label=\"value\"`"),
     (RULES, "source: [rule=origin-down]", "source: []", "no matcher means every alert", "name the rule"),
     (RULES, "[rule=~error-rate-.*|latency-p95]", "[\"rule=~error-rate-[cw].*\"]", "this is not a matcher", "`[` at character 12 of"),
