@@ -344,6 +344,8 @@ fn routes_pick_channels_by_labels_and_go_on_where_they_say_so() {
         matchers: matchers.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         channels: vec![channel.into()],
         r#continue: goes_on,
+        mute_times: Vec::new(),
+        active_times: Vec::new(),
     };
     world.config.alerting.routes = vec![
         route(&[("severity", "critical")], "email", false),
@@ -591,6 +593,64 @@ fn what_needs_the_database_is_told_only_if_it_stays_when_the_database_is_back() 
     assert_eq!(titles.len(), 1, "{titles:?}");
     let (titles, _) = minute(0.0, 120);
     assert!(titles.len() == 3 && titles.iter().any(|title| title.contains("FIRING critical · Switch s-all")), "{titles:?}");
+}
+
+/// Mondays in Johannesburg, where it is 14:00.
+fn interval(id: &str, from: &str, to: &str) -> parapet::config::alerting::TimeInterval {
+    use parapet::config::alerting::{Hours, Span, TimeInterval, Weekday};
+    let hours = Span { from: from.into(), to: to.into() };
+    TimeInterval { id: id.into(), hours: Hours { days: vec![Weekday::Mon], hours, zone: "Africa/Johannesburg".into() } }
+}
+
+#[test]
+fn a_route_that_is_muted_tells_what_still_fires_when_it_opens_and_what_ended_not_at_all() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    let everything = world.config.alerting.routes.remove(0);
+    let to = |channel: &str, mute: &[&str], active: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (mute_times, active_times) = (names(mute), names(active));
+        parapet::config::alerting::Route {
+            channels: vec![channel.into()],
+            r#continue: true,
+            mute_times,
+            active_times,
+            ..everything.clone()
+        }
+    };
+    world.config.alerting.time_intervals = vec![interval("lunch", "13:30", "14:10"), interval("afternoon", "14:05", "18:00")];
+    world.config.alerting.routes = vec![to("slack", &["lunch"], &[]), to("email", &[], &["afternoon"])];
+    for minute in 0..15 {
+        world.live.slices.clear();
+        world.set("s-one", 1.0, at_s(minute * 60 - 5));
+        world.set("s-two", if minute < 7 { 1.0 } else { 0.0 }, at_s(minute * 60 - 5));
+        world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+    }
+    let heard: Vec<(String, String, i64)> =
+        world.http.heard.borrow().iter().map(|heard| (heard.peer.clone(), heard.title.clone(), heard.at.since(at_s(0)) / 60_000)).collect();
+    let minutes = |peer: &str| -> Vec<i64> { heard.iter().filter(|(at, _, _)| at == peer).map(|(_, _, minute)| *minute).collect() };
+    // By e-mail both at 14:05, and the end of one at 14:07; Slack hears at 14:10 of the other alone, whose end nobody has seen.
+    assert_eq!(minutes(EMAIL), [5, 5, 7], "{heard:?}");
+    assert_eq!(minutes(SLACK), [10], "{heard:?}");
+    assert!(heard.iter().all(|(peer, title, _)| peer == EMAIL || title.contains("FIRING critical · Switch s-one")), "{heard:?}");
+}
+
+#[test]
+fn a_muted_alert_does_not_escalate_before_anybody_was_told() {
+    use parapet::config::alerting::{Escalation, EscalationStep};
+    let mut world = World::with_rules(vec![switch("s-one")]);
+    world.config.alerting.time_intervals = vec![interval("lunch", "13:30", "14:10")];
+    world.config.alerting.routes[0].channels = vec!["slack".into()];
+    world.config.alerting.routes[0].mute_times = vec!["lunch".into()];
+    let steps = vec![EscalationStep { after_ms: 180_000, notify: vec!["email".into()] }];
+    world.config.alerting.escalations = vec![Escalation { id: "all".into(), matchers: [].into(), hours: None, steps, repeat_ms: 0 }];
+    for minute in 0..20 {
+        world.live.slices.clear();
+        world.set("s-one", if minute < 16 { 1.0 } else { 0.0 }, at_s(minute * 60 - 5));
+        world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+    }
+    // Told when the route opens, escalated three minutes later, and both hear of the end.
+    assert_eq!(world.http.arrivals_at(SLACK), [at_s(600), at_s(960)]);
+    assert_eq!(world.http.arrivals_at(EMAIL), [at_s(780), at_s(960)]);
 }
 
 #[test]

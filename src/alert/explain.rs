@@ -11,7 +11,7 @@ use super::evaluate::{Verdict, evaluate, zone};
 use super::incident::{AlertState, Phase, Subject, signal, step};
 use super::notification::NotifyReason;
 use super::observe::{Instance, Labels, LiveWindow, Observation, View, looks, observe};
-use super::route::{Tried, route, tried};
+use super::route::{Tried, route_at, tried};
 use super::suppress::{Suppression, Suppressors};
 use super::tick::{Memory, remembered, stored_minutes};
 use super::watch;
@@ -76,7 +76,7 @@ fn explanation(
         let subject = Subject::of_rule(rule, &instance.labels);
         let state = stored(memory, &subject);
         let transition = step(state, &subject, signal(rule, verdict), now).transition;
-        let routing = route(&subject.labels, &config.alerting, addresses, None);
+        let routing = route_at(&subject.labels, &config.alerting, addresses, None, now);
         let routes = config.alerting.routes.iter().zip(tried(&subject.labels, &config.alerting.routes));
         let routes: Vec<Value> =
             routes.map(|(route, tried)| json!({ "asks": route.matchers, "channels": route.channels, "does": how(tried) })).collect();
@@ -110,6 +110,7 @@ fn explanation(
             "routes": routes,
             "channels": routing.channels,
             "channels_off": routing.off,
+            "channels_muted": routing.muted,
             "deliveries": sent,
         }));
     }

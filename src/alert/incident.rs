@@ -149,6 +149,9 @@ pub struct AlertState {
     pub detail: Option<String>,
     /// The channels that were told it fires, and so are told when it ends.
     pub told: Vec<String>,
+    /// The channels that are told when a route to them is no longer muted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub muted: Vec<String>,
     /// Why people were not told that it fires, while that is owed to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<Suppression>,
@@ -171,7 +174,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, withheld, told_at, escalated = 0, response, alarm, .. });
+record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, .. });
 
 /// A verdict after the rule's policy: what the state machine acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -349,6 +352,7 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         peak: measured.map(|measured| measured.value),
         detail,
         told: Vec::new(),
+        muted: Vec::new(),
         withheld: None,
         told_at: None,
         escalated: 0,

@@ -3,13 +3,18 @@
 //! Routes are tried in order; one that matches stops the search unless it says `continue`. Never silent: when every channel
 //! a route names is switched off (its secret is missing), the alert goes to every channel that is on, and the ones that
 //! are off get a dead row each, which the delivery log and the health output show.
+//!
+//! A route is muted inside its `mute_times` and outside its `active_times`: it still takes its alerts, ends the search as ever,
+//! and its channels are told when it opens, if the alert still fires ([`super::tell`]).
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::maintenance;
 use crate::channel::Addresses;
 use crate::config::alerting::{Alerting, Route};
+use crate::time::UnixMs;
 
 /// Who is told, and how that came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +23,9 @@ pub struct Routing {
     pub channels: Vec<String>,
     /// Channels that would be told, were their secret set.
     pub off: Vec<String>,
+    /// Channels to be told later: every route to them is muted now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub muted: Vec<String>,
     /// How it came about.
     pub why: RoutingWhy,
 }
@@ -32,6 +40,8 @@ pub enum RoutingWhy {
     Fallback,
     /// No route matches, or no channel can be used at all.
     Nobody,
+    /// Every route that matched is muted now.
+    Muted,
 }
 
 /// What became of one route.
@@ -69,24 +79,66 @@ pub fn tried<'a>(labels: &'a BTreeMap<String, String>, routes: &'a [Route]) -> V
     routes.iter().map(try_one).collect()
 }
 
-/// Whom an alert with `labels` is told to. `except` is left out: the channel the alert is about.
+/// Whether `route` may tell anybody at `now`. Names without an interval (the configuration's check refuses them) mute nothing.
+fn is_open(route: &Route, alerting: &Alerting, now: UnixMs) -> bool {
+    let intervals = |names: &[String]| -> Vec<bool> {
+        let named = alerting.time_intervals.iter().filter(|interval| names.contains(&interval.id));
+        named.map(|interval| maintenance::is_within(&interval.hours, now)).collect()
+    };
+    let active = intervals(&route.active_times);
+    (active.is_empty() || active.contains(&true)) && !intervals(&route.mute_times).contains(&true)
+}
+
+/// Whom an alert with `labels` is told to at `now`. `except` is left out: the channel the alert is about.
+pub fn route_at(
+    labels: &BTreeMap<String, String>,
+    alerting: &Alerting,
+    addresses: &Addresses,
+    except: Option<&str>,
+    now: UnixMs,
+) -> Routing {
+    routed(labels, alerting, addresses, except, Some(now))
+}
+
+/// The same at a moment when no route is muted.
 pub fn route(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: &Addresses, except: Option<&str>) -> Routing {
+    routed(labels, alerting, addresses, except, None)
+}
+
+fn routed(
+    labels: &BTreeMap<String, String>,
+    alerting: &Alerting,
+    addresses: &Addresses,
+    except: Option<&str>,
+    now: Option<UnixMs>,
+) -> Routing {
     let takes = |(_, tried): &(&Route, Tried<'_>)| matches!(tried, Tried::TakesAndContinues | Tried::TakesAndEnds);
     let matched = alerting.routes.iter().zip(tried(labels, &alerting.routes)).filter(takes);
-    let channels = matched.flat_map(|(route, _)| &route.channels).map(String::as_str);
-    let mut named: Vec<&str> = channels.filter(|channel| Some(*channel) != except).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    named.retain(|channel| seen.insert(*channel));
+    let (mut named, mut muted): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for (route, _) in matched {
+        let list = if now.is_none_or(|now| is_open(route, alerting, now)) { &mut named } else { &mut muted };
+        for channel in route.channels.iter().map(String::as_str).filter(|channel| Some(*channel) != except) {
+            if !list.contains(&channel) {
+                list.push(channel);
+            }
+        }
+    }
+    muted.retain(|channel| !named.contains(channel));
+    let mut muted = owned(muted);
     let (on, off): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|channel| addresses.missing(channel).is_none());
     if !on.is_empty() {
-        return Routing { channels: owned(on), off: owned(off), why: RoutingWhy::Matched };
+        return Routing { channels: owned(on), off: owned(off), muted, why: RoutingWhy::Matched };
+    }
+    if off.is_empty() && !muted.is_empty() {
+        return Routing { channels: Vec::new(), off: Vec::new(), muted, why: RoutingWhy::Muted };
     }
     // An alert about a channel has lost its only receiver by definition: it falls back even when no route is left.
     let fallback = addresses.usable(alerting, except);
     if fallback.is_empty() || (off.is_empty() && except.is_none()) {
-        return Routing { channels: Vec::new(), off: owned(off), why: RoutingWhy::Nobody };
+        return Routing { channels: Vec::new(), off: owned(off), muted, why: RoutingWhy::Nobody };
     }
-    Routing { channels: fallback, off: owned(off), why: RoutingWhy::Fallback }
+    muted.retain(|channel| !fallback.contains(channel));
+    Routing { channels: fallback, off: owned(off), muted, why: RoutingWhy::Fallback }
 }
 
 fn owned(channels: Vec<&str>) -> Vec<String> {

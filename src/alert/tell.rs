@@ -1,18 +1,18 @@
 //! From a step of the state machine to the messages it owes: who is told, and what.
 //!
 //! Invariant: who was told that it fires is told that it is over, whatever the routes say by then, unless the
-//! channel is gone or does not want to hear of ends.
+//! channel is gone or does not want to hear of ends. Who was not told because every route there was muted is told when one
+//! opens while the alert still fires; escalation counts from the first time anybody was told.
 
 use super::escalate;
 use super::incident::{AlertState, Step, Transition, touched};
 use super::notification::{Notification, NotifyReason, Stamp, dashboard_url, runbook_url};
 use super::respond::Response;
-use super::route::{Routing, RoutingWhy, route};
+use super::route::{Routing, RoutingWhy, route_at};
 use super::suppress::Suppression;
 use super::watch::{ALERTNAME, CHANNEL};
 use crate::channel::Addresses;
 use crate::config::Config;
-use crate::config::alerting::Alerting;
 use crate::outbox::enqueue::Change;
 use crate::outbox::message::{self, NewMessage, Sendable};
 use crate::time::UnixMs;
@@ -40,7 +40,11 @@ fn owed(transition: &Transition, withheld: Option<&Suppression>, suppression: Op
 }
 
 /// What is owed of an alert that fires on, is not kept quiet, and of which people know.
-fn unanswered(state: &AlertState, alerting: &Alerting, now: UnixMs) -> Owed {
+fn unanswered(state: &AlertState, (config, addresses): (&Config, &Addresses), now: UnixMs) -> Owed {
+    if !opened(state, config, addresses, now).is_empty() {
+        return Owed::Message(NotifyReason::First);
+    }
+    let alerting = &config.alerting;
     match &state.response {
         Some(Response { until: Some(until), .. }) if *until <= now => Owed::Message(NotifyReason::StillFiring),
         None if escalate::due(state, alerting, now).is_some() => Owed::Message(NotifyReason::Escalated),
@@ -60,7 +64,7 @@ pub fn tell(
     let state = step.next.as_ref().or(stored);
     let is_open = matches!(step.transition, Transition::StillFiring(_)) && suppression.is_none();
     let owed = match owed(&step.transition, state.and_then(|state| state.withheld.as_ref()), suppression) {
-        Owed::Nothing if is_open => state.map_or(Owed::Nothing, |state| unanswered(state, &config.alerting, now)),
+        Owed::Nothing if is_open => state.map_or(Owed::Nothing, |state| unanswered(state, (config, addresses), now)),
         owed => owed,
     };
     // An alert that fires on may have nothing new to store, and still be told of now.
@@ -85,10 +89,20 @@ pub fn tell(
 pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Config, &Addresses), now: UnixMs) -> (Change, Routing) {
     let mut next = AlertState { withheld: None, ..state };
     let routing = match reason {
+        NotifyReason::First if !next.muted.is_empty() => {
+            let routing = known(opened(&next, config, addresses, now), addresses);
+            next.told_at = next.told_at.or(Some(now));
+            next.told.extend(routing.channels.iter().cloned());
+            next.muted.retain(|channel| !routing.channels.contains(channel) && !routing.off.contains(channel));
+            routing
+        }
         NotifyReason::First | NotifyReason::Test => {
             let (mut routing, taken) = first(&next, config, addresses, now);
-            (next.told_at, next.escalated, next.response) = (Some(now), taken, None);
+            let is_told = routing.why != RoutingWhy::Muted;
+            (next.told_at, next.escalated, next.response) = (is_told.then_some(now), taken, None);
             next.told.clone_from(&routing.channels);
+            routing.muted.retain(|channel| !next.told.contains(channel));
+            next.muted.clone_from(&routing.muted);
             routing.off.retain(|channel| !next.told.contains(channel));
             routing
         }
@@ -103,6 +117,7 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
             let routing = reached(names, &next, config, addresses);
             next.escalated = next.escalated.saturating_add(1);
             let new = routing.channels.iter().filter(|channel| !next.told.contains(channel)).cloned().collect::<Vec<String>>();
+            next.muted.retain(|channel| !new.contains(channel));
             next.told.extend(new);
             routing
         }
@@ -114,7 +129,10 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
 /// Where the routes send it, and with them the steps of its escalation that wait for nothing; how many those are.
 fn first(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs) -> (Routing, u32) {
     let labels = &state.subject.labels;
-    let mut routing = route(labels, &config.alerting, addresses, its_channel(state));
+    let mut routing = route_at(labels, &config.alerting, addresses, its_channel(state), now);
+    if routing.why == RoutingWhy::Muted {
+        return (routing, 0);
+    }
     let (more, taken) = escalate::at_once(state, &config.alerting, now);
     for channel in more.into_iter().filter(|channel| Some(*channel) != its_channel(state)) {
         let known = if addresses.missing(channel).is_none() { &mut routing.channels } else { &mut routing.off };
@@ -126,6 +144,16 @@ fn first(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs
         routing.why = RoutingWhy::Matched;
     }
     (routing, taken)
+}
+
+/// The channels that were not told because their routes were muted, and whose routes no longer are.
+fn opened(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs) -> Vec<String> {
+    if state.muted.is_empty() {
+        return Vec::new();
+    }
+    let routing = route_at(&state.subject.labels, &config.alerting, addresses, its_channel(state), now);
+    let is_open = |channel: &&String| routing.channels.contains(*channel) || routing.off.contains(*channel);
+    state.muted.iter().filter(is_open).cloned().collect()
 }
 
 /// The channel an alert about a dead channel is about: it cannot tell of itself.
@@ -149,7 +177,7 @@ fn reached(names: Vec<String>, state: &AlertState, config: &Config, addresses: &
 fn known(names: Vec<String>, addresses: &Addresses) -> Routing {
     let (channels, off): (Vec<String>, Vec<String>) = names.into_iter().partition(|channel| addresses.missing(channel).is_none());
     let why = if channels.is_empty() { RoutingWhy::Nobody } else { RoutingWhy::Matched };
-    Routing { channels, off, why }
+    Routing { channels, off, muted: Vec::new(), why }
 }
 
 fn as_told(state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {

@@ -92,6 +92,10 @@ fn alert_lines(alert: &Value) -> Vec<String> {
     if !off.is_empty() {
         lines.push(format!("  off    {off}: a secret is not set"));
     }
+    let muted = words(&alert["channels_muted"]);
+    if !muted.is_empty() {
+        lines.push(format!("  later  {muted}: the route is muted now"));
+    }
     for sent in list(&alert["deliveries"]) {
         let attempts = word(&sent["attempts"]);
         let detail =

@@ -76,8 +76,8 @@ fn explained(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: 
     let mut lines = vec![format!("alert  {}", matchers(labels))];
     for (place, (route, tried)) in alerting.routes.iter().zip(tried(labels, &alerting.routes)).enumerate() {
         let what = match tried {
-            Tried::TakesAndContinues => format!("takes it → {}, and goes on", route.channels.join(", ")),
-            Tried::TakesAndEnds => format!("takes it → {}", route.channels.join(", ")),
+            Tried::TakesAndContinues => format!("takes it → {}, and goes on{}", route.channels.join(", "), hours(route)),
+            Tried::TakesAndEnds => format!("takes it → {}{}", route.channels.join(", "), hours(route)),
             Tried::Differs { label, has: Some(has) } => format!("no: {label} is {has}"),
             Tried::Differs { label, has: None } => format!("no: it has no {label}"),
             Tried::NotTried => "not tried".to_owned(),
@@ -91,10 +91,16 @@ fn explained(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: 
     lines.push(match routing.why {
         RoutingWhy::Matched => format!("told   {told}"),
         RoutingWhy::Fallback => format!("told   {told} (none of its own channels can be used, so every other one is)"),
-        RoutingWhy::Nobody => "told   nobody: add a last route without matchers, or set a secret".to_owned(),
+        RoutingWhy::Nobody | RoutingWhy::Muted => "told   nobody: add a last route without matchers, or set a secret".to_owned(),
     });
     let exit = if routing.why == RoutingWhy::Nobody { Exit::Findings } else { Exit::Ok };
     (lines.join("\n") + "\n", exit)
+}
+
+/// When a route tells nobody.
+fn hours(route: &Route) -> String {
+    let named = |word: &str, names: &[String]| if names.is_empty() { String::new() } else { format!(", {word} {}", names.join(", ")) };
+    named("not during", &route.mute_times) + &named("only during", &route.active_times)
 }
 
 fn asks(route: &Route) -> String {

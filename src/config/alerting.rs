@@ -30,9 +30,12 @@ pub struct Alerting {
     /// Who is on call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rotations: Vec<Rotation>,
+    /// Hours that routes name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub time_intervals: Vec<TimeInterval>,
 }
 
-record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new() });
+record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new(), time_intervals = Vec::new() });
 
 /// While an alert that matches `source` fires, alerts that match `target` are kept quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -137,6 +140,17 @@ pub struct Hours {
 }
 
 record!(Hours { days, hours, zone });
+
+/// Hours with a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimeInterval {
+    /// What routes call it.
+    pub id: String,
+    /// When it is.
+    pub hours: Hours,
+}
+
+record!(TimeInterval { id, hours });
 
 /// Channels that take turns, a week each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -355,9 +369,15 @@ pub struct Route {
     pub channels: Vec<String>,
     /// Whether later routes are tried too.
     pub r#continue: bool,
+    /// Time intervals in which it tells nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mute_times: Vec<String>,
+    /// Time intervals outside which it tells nobody; none, it always may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub active_times: Vec<String>,
 }
 
-record!(Route { matchers = BTreeMap::new(), channels, r#continue as "continue" = false });
+record!(Route { matchers = BTreeMap::new(), channels, r#continue as "continue" = false, mute_times = Vec::new(), active_times = Vec::new() });
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

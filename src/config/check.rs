@@ -87,6 +87,7 @@ pub fn problems(config: &Config) -> Vec<Problem> {
     quiet::inhibitions(&config.alerting, &mut found);
     quiet::maintenance(&config.alerting, &mut found);
     quiet::dependencies(&config.alerting, &mut found);
+    quiet::time_intervals(&config.alerting, &mut found);
     escalation::escalations(&config.alerting, &mut found);
     escalation::rotations(&config.alerting, &mut found);
     found.problems

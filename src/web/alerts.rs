@@ -163,7 +163,7 @@ fn only(channel: &str, addresses: &Addresses) -> Routing {
         None => (vec![channel.to_owned()], vec![]),
         Some(_) => (vec![], vec![channel.to_owned()]),
     };
-    Routing { channels, off, why: RoutingWhy::Matched }
+    Routing { channels, off, muted: Vec::new(), why: RoutingWhy::Matched }
 }
 
 fn nobody(routing: &Routing, addresses: &Addresses) -> Problem {

@@ -500,7 +500,13 @@ pub fn sentry_channel(id: &str) -> Channel {
 
 /// Everything to Slack and e-mail.
 pub fn config(rules: Vec<Rule>) -> Config {
-    let everything = Route { matchers: BTreeMap::new(), channels: vec!["slack".to_owned(), "email".to_owned()], r#continue: false };
+    let everything = Route {
+        matchers: BTreeMap::new(),
+        channels: vec!["slack".to_owned(), "email".to_owned()],
+        r#continue: false,
+        mute_times: vec![],
+        active_times: vec![],
+    };
     let mut config: Config = record::read(include_bytes!("minimal-config.json")).unwrap();
     let channels = vec![slack_channel("slack"), email_channel("email")];
     config.alerting = Alerting { channels, routes: vec![everything], rules, ..Alerting::default() };

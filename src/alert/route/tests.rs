@@ -52,3 +52,33 @@ fn routes_lead_where_their_matchers_say() {
         assert_eq!((found.channels, found.off, found.why), (owned(channels), owned(off), why), "{labels:?} {bound:?} {except:?}");
     }
 }
+
+#[test]
+fn a_muted_route_takes_its_alerts_and_tells_nobody_for_now() {
+    let hours = |from: &str, to: &str| json!({"days": ["mon"], "hours": {"from": from, "to": to}, "zone": "UTC"});
+    let routes = json!([
+        {"matchers": {"team": "web"}, "channels": ["a", "b"], "mute_times": ["noon"], "continue": true},
+        {"matchers": {"team": "web"}, "channels": ["b"], "active_times": ["noon", "evening"], "continue": true},
+        {"matchers": {"severity": "info"}, "channels": ["c"], "mute_times": ["noon"]},
+        {"channels": ["d"]},
+    ]);
+    let mut alerting = alerting(&routes);
+    let interval = |id: &str, hours| FromJson::from_json(json!({"id": id, "hours": hours})).unwrap();
+    alerting.time_intervals = vec![interval("noon", hours("12:00", "13:00")), interval("evening", hours("18:00", "19:00"))];
+    // Monday 2026-03-02, 12:00 UTC.
+    let at = |minute: i64| UnixMs(1_772_452_800_000 + minute * 60_000);
+    let (web, info) = (("team", "web"), ("severity", "info"));
+    for (name, label, minute, bound, channels, muted, why) in [
+        ("before", web, -1, &["a", "b", "c"][..], vec!["a", "b"], vec![], RoutingWhy::Matched),
+        ("one route is open, the other is not", web, 0, &["a", "b", "c"][..], vec!["b"], vec!["a"], RoutingWhy::Matched),
+        ("the last minute", web, 59, &["a", "b", "c"][..], vec!["b"], vec!["a"], RoutingWhy::Matched),
+        ("after, outside the other's active times", web, 60, &["a", "b", "c"][..], vec!["a", "b"], vec![], RoutingWhy::Matched),
+        ("the only route: nobody, and no fallback either", info, 0, &["a", "b", "c"][..], vec![], vec!["c"], RoutingWhy::Muted),
+        ("the open one cannot be used: whoever is on is told", web, 0, &["c"][..], vec!["c"], vec!["a"], RoutingWhy::Fallback),
+        ("Tuesday", info, 24 * 60, &["a", "b", "c"][..], vec!["c"], vec![], RoutingWhy::Matched),
+    ] {
+        let labels = [(label.0.to_owned(), label.1.to_owned())].into();
+        let found = route_at(&labels, &alerting, &addresses(&alerting, bound), None, at(minute));
+        assert_eq!((found.channels, found.muted, found.why), (owned(channels), owned(muted), why), "{name}");
+    }
+}

@@ -43,6 +43,26 @@ pub(super) fn maintenance(alerting: &Alerting, found: &mut Findings) {
     }
 }
 
+/// Time intervals and the routes that name them.
+pub(super) fn time_intervals(alerting: &Alerting, found: &mut Findings) {
+    let ids: Vec<&str> = alerting.time_intervals.iter().map(|interval| interval.id.as_str()).collect();
+    found.unique("/alerting/time_intervals", "/id", ids.iter().copied());
+    for (index, interval) in alerting.time_intervals.iter().enumerate() {
+        let at = |key: &str| format!("/alerting/time_intervals/{index}/{key}");
+        found.id(at("id"), &interval.id);
+        hours((&interval.hours.days, &interval.hours.hours, &interval.hours.zone), &at("hours"), found);
+    }
+    for (index, route) in alerting.routes.iter().enumerate() {
+        for (key, names) in [("mute_times", &route.mute_times), ("active_times", &route.active_times)] {
+            for (place, name) in names.iter().enumerate().filter(|(_, name)| !ids.contains(&name.as_str())) {
+                let at = format!("/alerting/routes/{index}/{key}/{place}");
+                let fix = suggest(name, ids.iter().copied(), "use the id of an entry of `time_intervals`");
+                found.add_drawn_from(ids_of("/alerting/time_intervals", ids.len()), at, format!("there is no time interval `{name}`"), fix);
+            }
+        }
+    }
+}
+
 /// Days, hours and zone that stand beside each other at `at`.
 pub(super) fn hours((days, hours, zone): (&[Weekday], &Span, &str), at: &str, found: &mut Findings) {
     if days.is_empty() {

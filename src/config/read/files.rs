@@ -152,7 +152,7 @@ static BUSINESS: [Key; 2] = [
     ),
 ];
 
-static ALERTING: [Key; 7] = [
+static ALERTING: [Key; 8] = [
     Key::new("channels", Shape::List(&Shape::Map(&CHANNEL)), "Where notifications can go."),
     Key::new("routes", Shape::List(&Shape::Map(&ROUTE)), "Which alerts go where, in order."),
     Key::new("rules", Shape::List(&Shape::Map(&RULE)), "What is watched."),
@@ -168,6 +168,7 @@ static ALERTING: [Key; 7] = [
         "Who is told next of an alert nobody has acknowledged; the first that fits is in force.",
     ),
     Key::optional("rotations", Shape::List(&Shape::Map(&ROTATION)), "Who is on call: channels that take turns, a week each."),
+    Key::optional("time_intervals", Shape::List(&Shape::Map(&TIME_INTERVAL)), "Hours that routes name in `mute_times` and `active_times`."),
 ];
 
 static ESCALATION: [Key; 5] = [
@@ -189,6 +190,9 @@ static ESCALATION: [Key; 5] = [
     ),
     Key::optional_duration("repeat", "repeat_ms", check::ESCALATE_REPEAT_MS, "How often the last step is repeated; left out, never."),
 ];
+
+static TIME_INTERVAL: [Key; 2] =
+    [Key::new("id", Shape::Text, "What routes call it."), Key::new("hours", Shape::Map(&HOURS), "When it is.")];
 
 static HOURS: [Key; 3] = [DAYS, SPAN, Key::new("zone", Shape::Text, "IANA time zone, such as `Africa/Johannesburg`.")];
 
@@ -309,10 +313,20 @@ static CHANNEL: [Key; 3] = [
     Key::optional("send_resolved", Shape::Flag, "Whether the end of an alert is told too; left out, yes."),
 ];
 
-static ROUTE: [Key; 3] = [
+static ROUTE: [Key; 5] = [
     Key::optional("matchers", Shape::Labels, "Labels an alert must have; none matches all."),
     Key::new("channels", Shape::List(&Shape::Text), "The channels' ids."),
     Key::optional("continue", Shape::Flag, "Whether later routes are tried too; left out, no."),
+    Key::optional(
+        "mute_times",
+        Shape::List(&Shape::Text),
+        "Time intervals in which this route tells nobody; what still fires is told afterwards.",
+    ),
+    Key::optional(
+        "active_times",
+        Shape::List(&Shape::Text),
+        "Time intervals outside which this route tells nobody; left out, it always may.",
+    ),
 ];
 
 static RULE: [Key; 15] = [
