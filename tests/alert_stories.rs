@@ -595,6 +595,33 @@ fn what_needs_the_database_is_told_only_if_it_stays_when_the_database_is_back() 
     assert!(titles.len() == 3 && titles.iter().any(|title| title.contains("FIRING critical · Switch s-all")), "{titles:?}");
 }
 
+#[test]
+fn the_first_message_of_another_rule_goes_ahead_of_a_storm() {
+    let storm = parapet::config::alerting::Rule { id: "s-storm".into(), by: vec!["route".into()], for_ms: 0, ..error_rate() };
+    let mut world = World::with_rules(vec![storm, switch("s-early"), switch("s-late")]);
+    for route in 0..45 {
+        world.traffic_to(&format!("/{route}"), at_s(-300), at_s(120), 5, 5);
+    }
+    let titles = |world: &World| world.http.titles(SLACK);
+    // Slack takes a message a second. One other rule begins with the storm, a second one twenty seconds into it.
+    world.set("s-early", 1.0, at_s(-5));
+    world.tick(at_s(0));
+    let mut now = at_s(0);
+    while now < at_s(120) {
+        if now == at_s(20) {
+            world.set("s-late", 1.0, at_s(15));
+            world.tick(now);
+        }
+        world.deliver(now);
+        now = now.plus(1_000);
+    }
+    let place = |rule: &str| titles(&world).iter().position(|title| title.contains(&format!("Switch {rule}"))).unwrap();
+    assert!(place("s-early") <= 1, "{:?}", titles(&world));
+    assert_eq!(place("s-late"), 20, "{:?}", titles(&world));
+    // And nobody waits for ever.
+    assert_eq!(titles(&world).len(), 47);
+}
+
 /// Mondays in Johannesburg, where it is 14:00.
 fn interval(id: &str, from: &str, to: &str) -> parapet::config::alerting::TimeInterval {
     use parapet::config::alerting::{Hours, Span, TimeInterval, Weekday};
