@@ -426,6 +426,8 @@ fn a_long_window_is_read_from_stored_minutes_and_live_slices() {
         bound: Bound::Value(360.0),
     };
     let mut world = World::with_rules(vec![hourly]);
+    // It has watched for the whole window.
+    assert_eq!(world.tick(at_s(-3_600)).messages, 0);
     let key = SeriesKey::new(Kind::Counter, "bookings_total", vec![]);
     // One booking in each 10 s: 360 an hour, not one fewer and none counted twice.
     let slice = |at, count| Slice { t: at_s(at), cells: vec![(key.clone(), Cell::count(count))] };
@@ -436,6 +438,33 @@ fn a_long_window_is_read_from_stored_minutes_and_live_slices() {
     world.live.slices.remove(80);
     let report = world.tick(at_s(1));
     assert_eq!(report.messages, 2, "{report:?}");
+}
+
+#[test]
+fn a_new_deployment_says_that_nothing_comes_only_when_it_has_watched_for_the_whole_window() {
+    use parapet::config::alerting::Over;
+    let mut missing = switch("missing");
+    missing.when = When::Absence { of: world::selector("bookings_total", &[]), over: Over::Ms(3_600_000) };
+    // Nothing but the database remembers between ticks, so a restart is no new beginning.
+    let world = World::with_rules(vec![missing]);
+    for minute in 0..60 {
+        let report = world.tick(at_s(minute * 60));
+        assert_eq!((report.messages, report.verdicts["no_data"]), (0, 1), "minute {minute}: {report:?}");
+    }
+    let report = world.tick(at_s(3_600));
+    assert_eq!((report.messages, report.verdicts["holds"], report.since), (2, 1, at_s(0)), "{report:?}");
+}
+
+#[test]
+fn a_report_that_does_not_know_the_first_tick_is_of_a_deployment_that_watched_for_long() {
+    use parapet::config::alerting::Over;
+    use parapet::ports::Db;
+    let mut missing = switch("missing");
+    missing.when = When::Absence { of: world::selector("bookings_total", &[]), over: Over::Ms(3_600_000) };
+    let world = World::with_rules(vec![missing]);
+    let older = parapet::storage::alerts::remember_tick(at_s(-60), r#"{"now":1,"outcome":"applied"}"#);
+    world::block_on(world.db.batch(vec![older])).unwrap();
+    assert_eq!(world.tick(at_s(0)).messages, 2);
 }
 
 #[test]

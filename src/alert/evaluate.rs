@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::burn;
 use super::observe::{Blindness, Observation, looks};
 use super::quantity::{Measured, Threshold, Unit};
+use super::warm_up;
 use crate::config::Config;
 use crate::config::alerting::{Aggregate, Bound, Pace, Rule, Selector, When};
 use crate::config::business::Target;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::Kind;
-use crate::time::{UnixMs, local_minute_and_weekday};
+use crate::time::{UnixMs, human_span, local_minute_and_weekday};
 
 /// The answer of one rule at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,6 +81,13 @@ pub enum NoDataWhy {
     },
     /// Less than a quarter of the target's hours is over. Always means "wait", whatever the rule says of missing data.
     TooEarly,
+    /// The condition looks further back than Parapet has watched. Always means "wait", too.
+    WarmingUp {
+        /// How long it has watched.
+        seen_ms: i64,
+        /// How far back the condition looks.
+        needed_ms: i64,
+    },
 }
 
 impl NoDataWhy {
@@ -89,6 +97,9 @@ impl NoDataWhy {
             Self::NothingInWindow => "No data in the window.".to_owned(),
             Self::TooFewSamples { samples, needed } => format!("Only {samples} samples in the window; it takes {needed}."),
             Self::TooEarly => "Too early in the day to judge.".to_owned(),
+            Self::WarmingUp { seen_ms, needed_ms } => {
+                format!("Warming up: Parapet has watched for {}; the rule looks back {}.", human_span(seen_ms), human_span(needed_ms))
+            }
         }
     }
 }
@@ -127,10 +138,19 @@ pub enum RuleFault {
     },
 }
 
-/// The verdict of `rule` at `now` on what was seen of one of its instances.
-pub fn evaluate(rule: &Rule, seen: &[Observation], now: UnixMs, config: &Config) -> Verdict {
+/// When a condition is judged, and since when Parapet has watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The tick's moment.
+    pub now: UnixMs,
+    /// The first tick.
+    pub since: UnixMs,
+}
+
+/// The verdict of `rule` at a moment on what was seen of one of its instances.
+pub fn evaluate(rule: &Rule, seen: &[Observation], at: Moment, config: &Config) -> Verdict {
     let measured = |measured: Measured| Measured { recovery: rule.recovery, ..measured };
-    match condition(&rule.when, seen, now, config) {
+    match condition(&rule.when, seen, at, config) {
         Ok(Verdict::Holds(found)) => Verdict::Holds(measured(found)),
         Ok(Verdict::DoesNotHold(found)) => Verdict::DoesNotHold(measured(found)),
         Ok(verdict) => verdict,
@@ -138,9 +158,14 @@ pub fn evaluate(rule: &Rule, seen: &[Observation], now: UnixMs, config: &Config)
     }
 }
 
-fn condition(when: &When, seen: &[Observation], now: UnixMs, config: &Config) -> Result<Verdict, RuleFault> {
+fn condition(when: &When, seen: &[Observation], at: Moment, config: &Config) -> Result<Verdict, RuleFault> {
+    if let Some(why) = warm_up::wait(when, seen, at.since, at.now) {
+        return Ok(Verdict::NoData(why));
+    }
     match (when, seen) {
-        (When::Threshold { of, aggregate, compare, bound, .. }, [seen]) => threshold(of, seen, *aggregate, now, config, (*compare, bound)),
+        (When::Threshold { of, aggregate, compare, bound, .. }, [seen]) => {
+            threshold(of, seen, *aggregate, at.now, config, (*compare, bound))
+        }
         (When::Ratio { part, whole, compare, bound, min_samples, .. }, [some, all]) => {
             ratio((part, some), (whole, all), Threshold::new(*compare, *bound), *min_samples)
         }
@@ -148,9 +173,9 @@ fn condition(when: &When, seen: &[Observation], now: UnixMs, config: &Config) ->
         (When::Change { of, aggregate, compare, bound, min_baseline, .. }, [now, then]) => {
             change(of, *aggregate, (now, then), Threshold::new(*compare, *bound), *min_baseline)
         }
-        (When::BurnRate { bad, all, objective, pace }, seen) => burn_rate((bad, all), seen, 1.0 - objective, *pace),
-        (When::All(of), seen) => combined(of, seen, now, config, Combination::All),
-        (When::Any(of), seen) => combined(of, seen, now, config, Combination::Any),
+        (When::BurnRate { bad, all, objective, pace }, seen) => burn_rate((bad, all), seen, 1.0 - objective, *pace, at),
+        (When::All(of), seen) => combined(of, seen, at, config, Combination::All),
+        (When::Any(of), seen) => combined(of, seen, at, config, Combination::Any),
         // `observe` answers every look, so this is a caller's mistake; it must not read as health.
         (When::Threshold { .. } | When::Ratio { .. } | When::Absence { .. } | When::Change { .. }, _) => {
             Ok(Verdict::Blind(Blindness::Stored { message: "not every selector was looked at".to_owned() }))
@@ -166,14 +191,14 @@ enum Combination {
 
 /// One that settles it (for all, one that does not hold; for any, one that holds) decides; then blindness, since it might
 /// have; then missing data; then the first.
-fn combined(of: &[When], seen: &[Observation], now: UnixMs, config: &Config, combination: Combination) -> Result<Verdict, RuleFault> {
+fn combined(of: &[When], seen: &[Observation], at: Moment, config: &Config, combination: Combination) -> Result<Verdict, RuleFault> {
     let mut rest = seen;
     let mut verdicts = Vec::new();
     for when in of {
         let Some((seen, after)) = rest.split_at_checked(looks(when).len()) else {
             return Ok(Verdict::Blind(Blindness::Stored { message: "not every selector was looked at".to_owned() }));
         };
-        verdicts.push(condition(when, seen, now, config)?);
+        verdicts.push(condition(when, seen, at, config)?);
         rest = after;
     }
     let settles = |verdict: &Verdict| match combination {
@@ -273,7 +298,7 @@ fn change(
     Ok(judge(Measured::new(value / baseline - 1.0, threshold, Unit::Ratio, now.window.length_ms())))
 }
 
-fn burn_rate((bad, all): (&Selector, &Selector), seen: &[Observation], allowed: f64, pace: Pace) -> Result<Verdict, RuleFault> {
+fn burn_rate((bad, all): (&Selector, &Selector), seen: &[Observation], allowed: f64, pace: Pace, at: Moment) -> Result<Verdict, RuleFault> {
     let counts = |some: &Observation, whole: &Observation| -> Result<(f64, f64), RuleFault> {
         Ok((only_kind(bad, some)?.map_or(0.0, Cell::amount), only_kind(all, whole)?.map_or(0.0, Cell::amount)))
     };
@@ -281,6 +306,12 @@ fn burn_rate((bad, all): (&Selector, &Selector), seen: &[Observation], allowed: 
     let mut verdict = Verdict::NoData(NoDataWhy::NothingInWindow);
     for (pair, seen) in burn::windows(pace).into_iter().zip(seen.chunks_exact(4)) {
         let [bad_long, all_long, bad_short, all_short] = seen else { continue };
+        if let Some(why) = warm_up::unseen(all_long.window.from, at.since, at.now) {
+            if matches!(verdict, Verdict::NoData(_)) {
+                verdict = Verdict::NoData(why);
+            }
+            continue;
+        }
         let (long, short) = (counts(bad_long, all_long)?, counts(bad_short, all_short)?);
         if long.1 <= 0.0 {
             continue;

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::evaluate::{Verdict, evaluate, zone};
+use super::evaluate::{Moment, Verdict, evaluate, zone};
 use super::incident::{AlertState, Phase, Subject, signal, step};
 use super::notification::NotifyReason;
 use super::observe::{Instance, Labels, LiveWindow, Observation, View, looks, observe};
@@ -31,8 +31,9 @@ pub async fn explain(now: UnixMs, rule: &Rule, told_by: (&Config, &Addresses), d
     let own = memory.last.as_ref().map(|last| watch::tick_age(last.at, now));
     let view = View::new(live.slices.iter().chain(&own), &live.coverage, &stored);
     let mut known: Vec<Labels> = memory.states.iter().filter_map(|state| state.subject.instance_of(rule)).collect();
+    let at = Moment { now, since: memory.since };
     let seen = match observe(rule, &known, now, zone(config), &view) {
-        Ok(instances) => instances.into_iter().map(|instance| (evaluate(rule, &instance.observations, now, config), instance)).collect(),
+        Ok(instances) => instances.into_iter().map(|instance| (evaluate(rule, &instance.observations, at, config), instance)).collect(),
         Err(blindness) => {
             if known.is_empty() {
                 known.push(Labels::new());

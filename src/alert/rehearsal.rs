@@ -36,10 +36,15 @@ pub struct Ticked {
 }
 
 impl<'a> Rehearsal<'a> {
-    /// A fresh deployment of `config` with every secret set.
+    /// A deployment of `config` with every secret set and no alert yet, that has watched for long.
     pub fn new(config: &'a Config) -> Self {
         let addresses = Addresses::resolve(&config.alerting, |_| Some("set".to_owned()));
         Self { config, addresses, memory: Memory::default() }
+    }
+
+    /// Says that it watches since `since` only.
+    pub fn watching_since(&mut self, since: UnixMs) {
+        self.memory.since = since;
     }
 
     /// Evaluates every rule at `now`, which is after every tick before, on what `history` holds.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::evaluate::{Verdict, evaluate, zone};
+use super::evaluate::{Moment, Verdict, evaluate, zone};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, View, observe, stored_reads};
 use super::route::Routing;
@@ -32,6 +32,8 @@ use crate::time::UnixMs;
 pub struct TickReport {
     /// The tick's moment.
     pub now: UnixMs,
+    /// The first tick ever; long ago, if that is not known.
+    pub since: UnixMs,
     /// How it ended.
     pub outcome: TickOutcome,
     /// Conditions by verdict.
@@ -111,6 +113,7 @@ impl TickReport {
     fn new(now: UnixMs, outcome: TickOutcome) -> Self {
         Self {
             now,
+            since: UnixMs(0),
             outcome,
             verdicts: BTreeMap::new(),
             happenings: Vec::new(),
@@ -137,6 +140,8 @@ impl TickReport {
 pub(super) struct Memory {
     pub(super) states: Vec<AlertState>,
     pub(super) last: Option<LastTick>,
+    /// The first tick ever; long ago, if that is not known.
+    pub(super) since: UnixMs,
     channels: Vec<ChannelHealth>,
     audit: Audit,
     pub(super) silences: Vec<Silence>,
@@ -202,7 +207,7 @@ pub(super) fn decide<'a>(
     let steps = suppressed(now, steps, memory, config);
 
     // Route: who is told what.
-    let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
+    let mut report = TickReport { audit: memory.audit, since: memory.since, ..TickReport::new(now, TickOutcome::Applied) };
     for judged in &judged {
         *report.verdicts.entry(judged.verdict.as_str().to_owned()).or_default() += 1;
     }
@@ -215,7 +220,7 @@ pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses,
     let memory = remembered(now, db).await?;
     let signals = watch::channels(&config.alerting, &memory.channels, &memory.states, now);
     let steps = suppressed(now, steps(now, &memory.states, signals), &memory, config);
-    let mut report = TickReport { audit: memory.audit, ..TickReport::new(now, TickOutcome::Applied) };
+    let mut report = TickReport { audit: memory.audit, since: memory.since, ..TickReport::new(now, TickOutcome::Applied) };
     let changes = decided(now, steps, &memory, (config, addresses), &mut report);
     write(&changes, enqueue(&changes, now), db, &mut report).await?;
     Ok(report)
@@ -226,9 +231,12 @@ pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbEr
     let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now)];
     let mut results = db.batch(read).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
+    let states = alerts::states(next())?;
+    let last = alerts::newest_tick(next())?;
     Ok(Memory {
-        states: alerts::states(next())?,
-        last: alerts::newest_tick(next())?,
+        states,
+        since: last.as_ref().map_or(now, LastTick::since),
+        last,
         channels: next().decode("channels")?,
         audit: next().decode("outbox")?.into_iter().next().unwrap_or_default(),
         silences: silences::silences(next())?,
@@ -272,7 +280,7 @@ fn judged<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memor
         let mut known: Vec<Labels> = memory.states.iter().filter_map(|state| state.subject.instance_of(rule)).collect();
         match observe(rule, &known, now, zone, &view) {
             Ok(instances) => judged.extend(instances.into_iter().map(|instance| {
-                let verdict = evaluate(rule, &instance.observations, now, config);
+                let verdict = evaluate(rule, &instance.observations, Moment { now, since: memory.since }, config);
                 Judged { rule, instance: instance.labels, verdict }
             })),
             Err(blindness) => {

@@ -102,6 +102,18 @@ pub struct LastTick {
 
 record!(LastTick { at, report, .. });
 
+impl LastTick {
+    /// The first tick ever, which each report hands on; long ago, if this one does not know it.
+    pub fn since(&self) -> UnixMs {
+        struct Report {
+            since: UnixMs,
+        }
+
+        record!(Report { since = UnixMs(0), .. });
+        record::read::<Report>(self.report.as_bytes()).map_or(UnixMs(0), |report| report.since)
+    }
+}
+
 /// What [`last_tick`] found; `None` before the first.
 pub fn newest_tick(result: StatementResult) -> Result<Option<LastTick>, DbError> {
     Ok(result.decode::<LastTick>("tick")?.into_iter().next())

@@ -12,6 +12,11 @@ fn config() -> Config {
     crate::record::read(text.as_bytes()).unwrap()
 }
 
+/// A moment of a deployment that has watched for long.
+fn watched(now: UnixMs) -> Moment {
+    Moment { now, since: UnixMs(0) }
+}
+
 fn selector(series: &str) -> Selector {
     Selector { series: series.into(), labels: std::collections::BTreeMap::new() }
 }
@@ -53,7 +58,7 @@ fn threshold_rule(series: &str, aggregate: Aggregate, compare: Compare, bound: B
 
 /// The verdict's word and its value.
 fn said(rule: &Rule, observations: &[Observation], now: UnixMs) -> (&'static str, Option<f64>) {
-    let verdict = evaluate(rule, observations, now, &config());
+    let verdict = evaluate(rule, observations, watched(now), &config());
     (verdict.as_str(), verdict.measured().map(|measured| (measured.value * 1e3).round() / 1e3))
 }
 
@@ -76,7 +81,7 @@ fn every_aggregate_of_every_kind_has_its_value_or_is_a_fault_of_the_rule() {
         assert!((quantile.unwrap() / 3.0 - 1.0).abs() < 0.022, "{distribution:?}");
     }
     let rule = threshold_rule("x", P95, Compare::Above, Bound::Value(1.0));
-    let verdict = evaluate(&rule, &[seen(values(Kind::Counter, &[1.0]))], NOON, &config());
+    let verdict = evaluate(&rule, &[seen(values(Kind::Counter, &[1.0]))], watched(NOON), &config());
     assert_eq!(verdict, Verdict::Broken(RuleFault::NoSuchAggregate { series: "x".into(), kind: Kind::Counter, aggregate: "p95".into() }));
 }
 
@@ -144,7 +149,7 @@ fn a_share_of_a_target_is_paced_over_its_local_hours() {
         [(0, None), (7, None), (10, None), (11, Some(200_000.0)), (14, Some(400_000.0)), (20, Some(800_000.0)), (23, Some(800_000.0))]
     {
         let now = NOON.plus((local_hour - 14) * HOUR_MS);
-        let verdict = evaluate(&rule, &[seen(values(Kind::Counter, &[199_999.0]))], now, &config());
+        let verdict = evaluate(&rule, &[seen(values(Kind::Counter, &[199_999.0]))], watched(now), &config());
         match (expected, verdict) {
             (None, Verdict::NoData(NoDataWhy::TooEarly)) => {}
             (Some(bound), Verdict::Holds(measured)) => {
@@ -163,15 +168,21 @@ fn a_share_of_a_target_is_paced_over_its_local_hours() {
 fn faults_of_a_rule_and_blindness_are_no_verdicts_about_the_site() {
     let unknown = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::OfTarget { target: "none".into(), share: 1.0 });
     let observed = [seen(values(Kind::Counter, &[1.0]))];
-    assert_eq!(evaluate(&unknown, &observed, NOON, &config()), Verdict::Broken(RuleFault::UnknownTarget { target: "none".into() }));
+    assert_eq!(
+        evaluate(&unknown, &observed, watched(NOON), &config()),
+        Verdict::Broken(RuleFault::UnknownTarget { target: "none".into() })
+    );
     let mut bad_hours = config();
     bad_hours.business.targets[0].hours.to = "08:00".into();
     let paced = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::OfTarget { target: "daily-revenue".into(), share: 1.0 });
-    assert_eq!(evaluate(&paced, &observed, NOON, &bad_hours), Verdict::Broken(RuleFault::BadHours { target: "daily-revenue".into() }));
+    assert_eq!(
+        evaluate(&paced, &observed, watched(NOON), &bad_hours),
+        Verdict::Broken(RuleFault::BadHours { target: "daily-revenue".into() })
+    );
     let plain = threshold_rule("x", Aggregate::Sum, Compare::Below, Bound::Value(1.0));
     let mixed = [seen([values(Kind::Counter, &[1.0]), values(Kind::Gauge, &[1.0])].concat())];
-    assert_eq!(evaluate(&plain, &mixed, NOON, &config()), Verdict::Broken(RuleFault::MixedKinds { series: "x".into() }));
-    assert_eq!(evaluate(&plain, &[], NOON, &config()).as_str(), "blind");
+    assert_eq!(evaluate(&plain, &mixed, watched(NOON), &config()), Verdict::Broken(RuleFault::MixedKinds { series: "x".into() }));
+    assert_eq!(evaluate(&plain, &[], watched(NOON), &config()).as_str(), "blind");
 }
 
 #[test]

@@ -107,6 +107,10 @@ fn what_keeps_an_alert_quiet_is_named() {
 #[test]
 fn blindness_and_missing_data_are_told_apart_and_a_database_that_refuses_is_an_error() {
     let mut world = World::new();
+    let new = &world.explain("bookings-missing", at(0))["alerts"][0];
+    assert_eq!(new["says"], "Warming up: Parapet has watched for 0 s; the rule looks back 1 d.");
+    let text = r#"{"since":1}"#; // a tick of a deployment that watched for long
+    now_or_never(world.db.batch(vec![crate::storage::alerts::remember_tick(at(-1), text)])).unwrap();
     assert_eq!(world.explain("bookings-missing", at(0))["alerts"][0]["verdict"], "holds");
     assert_eq!(world.explain("conversion-low", at(0))["alerts"][0]["verdict"], "no_data");
     world.live.coverage = Coverage::Missing(vec![1]);

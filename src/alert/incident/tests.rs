@@ -124,6 +124,7 @@ fn the_state_remembers_the_episode_and_its_worst_value() {
 fn a_verdict_means_what_the_rule_says_it_means() {
     let no_data = Verdict::NoData(NoDataWhy::NothingInWindow);
     let early = Verdict::NoData(NoDataWhy::TooEarly);
+    let warming = Verdict::NoData(NoDataWhy::WarmingUp { seen_ms: 1, needed_ms: 2 });
     let blind = Verdict::Blind(Blindness::Live { shards: vec![0] });
     let broken = Verdict::Broken(RuleFault::UnknownTarget { target: "t".into() });
     let word = |signal: Signal| match signal {
@@ -146,6 +147,9 @@ fn a_verdict_means_what_the_rule_says_it_means() {
         ("ok", &early, "off"),
         ("alert", &early, "hold"),
         ("keep", &early, "hold"),
+        ("ok", &warming, "hold"),
+        ("alert", &warming, "hold"),
+        ("keep", &warming, "hold"),
         ("ok", &blind, "hold"),
         ("alert", &blind, "hold"),
         ("ok", &broken, "hold"),

@@ -54,6 +54,8 @@ fn a_rehearsal_decides_what_live_ticks_on_the_real_sql_decide() {
     let addresses = Addresses::resolve(&config.alerting, |_| Some("set".to_owned()));
     let db = Sqlite::new();
     let (mut rehearsal, mut history) = (Rehearsal::new(&config), History::of(&config.alerting.rules));
+    // Both begin to watch at the first tick.
+    rehearsal.watching_since(NOON.plus(MINUTE_MS));
     let (mut fired, mut messages) = (0, (0, 0));
     let mut live: Vec<Slice> = Vec::new();
     for minute in 1..=9 * 60 {

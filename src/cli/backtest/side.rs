@@ -50,6 +50,8 @@ pub(super) struct Side<'a> {
     history: History,
     next: UnixMs,
     to: UnixMs,
+    /// Whether a row came yet.
+    begun: bool,
     /// What fired so far, in the order it began.
     pub(super) episodes: Vec<Episode>,
 }
@@ -59,7 +61,7 @@ impl<'a> Side<'a> {
     pub(super) fn new(config: &'a Config, window: Window) -> Self {
         let next = window.from.plus(MINUTE_MS - 1).floor(MINUTE_MS);
         let history = History::of(&config.alerting.rules);
-        Self { config, rehearsal: Rehearsal::new(config), history, next, to: window.to, episodes: Vec::new() }
+        Self { config, rehearsal: Rehearsal::new(config), history, next, to: window.to, begun: false, episodes: Vec::new() }
     }
 
     /// How far before its first tick it looks, in milliseconds.
@@ -69,6 +71,11 @@ impl<'a> Side<'a> {
 
     /// Takes in one row; a row of a later minute says that the minutes before it are whole, so their ticks run first.
     pub(super) fn take(&mut self, minute: UnixMs, key: &SeriesKey, cell: &Cell) {
+        // Rows come in order of time, so the first says since when the site was watched.
+        if !self.begun {
+            self.begun = true;
+            self.rehearsal.watching_since(minute);
+        }
         // What is older than any rule looks at its first tick would only take room.
         if self.next.since(minute) > self.reach_ms() + DAY_MS || minute >= self.to {
             return;
