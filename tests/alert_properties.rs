@@ -1,5 +1,5 @@
-//! Laws of alerting under any interleaving of ticks, crashes, silences and faults: nothing is lost, nothing is told while it is
-//! silenced, the last thing heard is the last thing that happened, and a message is heard twice only where its peer took it and the answer was lost.
+//! Laws of alerting under any interleaving of ticks, crashes, silences, muted routes and faults: nothing is lost, nothing is told while
+//! it is silenced or its route is muted, the last thing heard is the last thing that happened, and a message is heard twice only where its peer took it and the answer was lost.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
 
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use parapet::alert::dispatch::dispatch;
 use parapet::alert::tick::tick;
+use parapet::config::alerting::{Hours, Route, Span, TimeInterval, Weekday};
 use parapet::outbox::deliver::Courier;
 use parapet::time::UnixMs;
 use proptest::prelude::*;
@@ -93,8 +94,21 @@ struct Play {
 }
 
 impl Play {
-    fn new() -> Self {
-        let world = World::with_rules(RULES.map(switch).to_vec());
+    /// The first rule's e-mail is muted in these minutes.
+    fn new(muted: &std::ops::Range<i64>) -> Self {
+        let mut world = World::with_rules(RULES.map(switch).to_vec());
+        let clock = |minute: i64| format!("{:02}:{:02}", 12 + minute / 60, minute % 60);
+        let hours = Hours { days: vec![Weekday::Mon], hours: Span { from: clock(muted.start), to: clock(muted.end) }, zone: "UTC".into() };
+        world.config.alerting.time_intervals = vec![TimeInterval { id: "pause".into(), hours }];
+        let everything = world.config.alerting.routes[0].clone();
+        let of_first = |channel: &str, mute_times: &[&str]| Route {
+            matchers: [("rule".to_owned(), RULES[0].to_owned())].into(),
+            channels: vec![channel.to_owned()],
+            r#continue: channel == "email",
+            mute_times: mute_times.iter().map(|name| (*name).to_owned()).collect(),
+            active_times: Vec::new(),
+        };
+        world.config.alerting.routes = vec![of_first("email", &["pause"]), of_first("slack", &[]), everything];
         Self { world, now: at_s(0), values: [0.0; 2], crashes: 0, silences: Vec::new() }
     }
 
@@ -199,8 +213,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_lost_and_the_last_word_is_true(events in prop::collection::vec(any_event(), 1..40)) {
-        let mut play = Play::new();
+    fn nothing_is_lost_and_the_last_word_is_true(
+        events in prop::collection::vec(any_event(), 1..40),
+        // Over before the world has settled.
+        muted in (0_i64..29, 1_i64..30).prop_map(|(from, minutes)| from..from + minutes),
+    ) {
+        let mut play = Play::new(&muted);
         for event in &events {
             play.apply(event);
         }
@@ -242,6 +260,13 @@ proptest! {
                 });
                 prop_assert!(!meant || at <= moment("starts_at") || at >= moment("ends_at"), "{row:?} in spite of {silence:?}");
             }
+        }
+
+        // Nor by a route that is muted.
+        for row in world.db.query("SELECT created_at, notification FROM outbox WHERE reason = 'first' AND channel = 'email'") {
+            let minute = UnixMs(row["created_at"].as_i64().unwrap()).since(at_s(0)).div_euclid(60_000);
+            let is_first_rule = row["notification"].as_str().unwrap().contains(&format!("\"rule\":\"{}\"", RULES[0]));
+            prop_assert!(!(is_first_rule && muted.contains(&minute)), "{row:?} while muted in {muted:?}");
         }
 
         for (rule, value) in RULES.iter().zip(play.values) {
