@@ -468,6 +468,42 @@ fn a_report_that_does_not_know_the_first_tick_is_of_a_deployment_that_watched_fo
 }
 
 #[test]
+fn a_rule_is_evaluated_at_each_boundary_of_its_interval_late_if_need_be_and_holds_between() {
+    let mut slow = switch("slow");
+    slow.interval_ms = 600_000;
+    let mut world = World::with_rules(vec![slow]);
+    let mut at = |seconds, value| {
+        world.set("slow", value, at_s(seconds - 1));
+        let report = world.tick(at_s(seconds));
+        let evaluated: usize = report.verdicts.values().sum();
+        (evaluated, report.messages, report.happenings.first().map_or("", |happening| happening.transition.as_str()))
+    };
+    // The first tick evaluates, whatever the moment; noon and ten past are boundaries.
+    assert_eq!(at(60, 0.0), (1, 0, ""));
+    assert_eq!(at(540, 1.0), (0, 0, ""));
+    // No tick came at ten past: the next one is late for it, once.
+    assert_eq!(at(660, 1.0), (1, 2, "fired"));
+    assert_eq!(at(720, 0.0), (0, 0, "still_firing"));
+    assert_eq!(at(1_140, 0.0), (0, 0, "still_firing"));
+    assert_eq!(at(1_200, 0.0), (1, 2, "resolved"));
+    assert_eq!(at(1_260, 1.0), (0, 0, ""));
+}
+
+#[test]
+fn a_tick_that_could_not_see_is_no_evaluation_so_the_next_one_makes_up_for_it() {
+    let mut slow = switch("slow");
+    slow.interval_ms = 3_600_000;
+    let mut world = World::with_rules(vec![slow]);
+    world.set("slow", 1.0, at_s(50));
+    world.live.coverage = parapet::alert::observe::Coverage::Missing(vec![0]);
+    assert_eq!(world.tick(at_s(0)).verdicts["blind"], 1);
+    world.live.coverage = parapet::alert::observe::Coverage::Whole;
+    let report = world.tick(at_s(60));
+    assert_eq!((report.verdicts["holds"], report.messages), (1, 2), "{report:?}");
+    assert!(world.tick(at_s(120)).verdicts.is_empty());
+}
+
+#[test]
 fn a_tick_that_did_not_come_for_five_minutes_is_told_by_the_next_one_and_never_by_the_first() {
     use parapet::config::alerting::{Aggregate, Compare, NoData, Over};
     let mut stalled = switch("s-ticks");

@@ -27,7 +27,7 @@ use crate::time::UnixMs;
 pub async fn explain(now: UnixMs, rule: &Rule, told_by: (&Config, &Addresses), db: &impl Db, live: &LiveWindow) -> Result<Value, DbError> {
     let (config, _) = told_by;
     let memory = remembered(now, db).await?;
-    let stored = stored_minutes(now, std::slice::from_ref(rule), zone(config), db).await;
+    let stored = stored_minutes(now, &[rule], zone(config), db).await;
     let own = memory.last.as_ref().map(|last| watch::tick_age(last.at, now));
     let view = View::new(live.slices.iter().chain(&own), &live.coverage, &stored);
     let mut known: Vec<Labels> = memory.states.iter().filter_map(|state| state.subject.instance_of(rule)).collect();
@@ -121,6 +121,7 @@ fn explanation(
         "severity": rule.severity.as_str(),
         "for_ms": rule.for_ms,
         "keep_firing_for_ms": rule.keep_firing_for_ms,
+        "interval_ms": rule.interval_ms,
         "at": now.rfc3339(),
         "last_tick_at": memory.last.as_ref().map(|last| last.at.rfc3339()),
         "alerts": alerts,

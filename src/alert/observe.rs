@@ -150,9 +150,9 @@ pub fn looks(when: &When) -> Vec<Look<'_>> {
 }
 
 /// The reads of D1 that `rules` need at `now`: one for each stretch, names together.
-pub fn stored_reads(rules: &[Rule], now: UnixMs, zone: chrono_tz::Tz) -> Vec<StoredRead> {
+pub fn stored_reads<'a>(rules: impl IntoIterator<Item = &'a Rule>, now: UnixMs, zone: chrono_tz::Tz) -> Vec<StoredRead> {
     let mut reads: BTreeMap<Stretch, Vec<String>> = BTreeMap::new();
-    for look in rules.iter().flat_map(|rule| looks(&rule.when)) {
+    for look in rules.into_iter().flat_map(|rule| looks(&rule.when)) {
         for stretch in stitch(&look, now, zone).stored {
             let names = reads.entry(stretch).or_default();
             if !names.contains(&look.of.series) {

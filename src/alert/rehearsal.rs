@@ -3,6 +3,7 @@
 //! For rule tests and backtests. Invariant: nothing is decided here; [`super::tick`] decides, and what it would have written
 //! is what the next tick remembers. Channels are taken to be well, and every message to be delivered.
 
+use super::due::due;
 use super::evaluate::{Verdict, zone};
 use super::history::History;
 use super::incident::{AlertState, Subject};
@@ -49,15 +50,15 @@ impl<'a> Rehearsal<'a> {
 
     /// Evaluates every rule at `now`, which is after every tick before, on what `history` holds.
     pub fn tick(&mut self, now: UnixMs, history: &mut History, coverage: Coverage) -> Ticked {
-        let stored = history.stored(stored_reads(&self.config.alerting.rules, now, zone(self.config)));
+        let stored = history.stored(stored_reads(due(&self.config.alerting.rules, self.memory.last.as_ref(), now), now, zone(self.config)));
         let seen = Seen { live: history.live(now, coverage), config_problem: None };
-        let Decision { judged, changes, .. } = decide(now, (self.config, &self.addresses), &self.memory, &stored, &seen);
+        let Decision { judged, changes, report } = decide(now, (self.config, &self.addresses), &self.memory, &stored, &seen);
         let verdicts = judged.into_iter().map(|judged| {
             let subject = Subject::of_rule(judged.rule, &judged.instance);
             (subject.id, subject.rule, judged.verdict)
         });
         let verdicts = verdicts.collect();
-        self.memory.last = Some(LastTick { at: now, report: String::new() });
+        self.memory.last = Some(LastTick { at: now, report: serde_json::to_string(&report).unwrap_or_default() });
         let mut ticked = Ticked { changed: Vec::new(), messages: Vec::new(), verdicts };
         for change in changes {
             match self.memory.states.iter_mut().find(|state| state.subject.id == change.next.subject.id) {

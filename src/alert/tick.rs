@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, View, observe, stored_reads};
@@ -147,7 +148,7 @@ pub(super) struct Memory {
     pub(super) silences: Vec<Silence>,
 }
 
-/// Evaluates every rule at `now` and writes down what follows.
+/// Evaluates every rule that is due at `now` and writes down what follows.
 pub async fn tick(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, seen: &Seen<'_>) -> TickReport {
     run(now, config, addresses, db, seen).await.unwrap_or_else(|error| TickReport::failed(now, error.to_string()))
 }
@@ -162,7 +163,7 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     }
 
     // Read the older minutes, each range apart, so that one that cannot be read blinds only the rules that need it.
-    let stored = stored_minutes(now, &config.alerting.rules, zone(config), db).await;
+    let stored = stored_minutes(now, &due(&config.alerting.rules, memory.last.as_ref(), now), zone(config), db).await;
 
     // Decide, from what was read alone.
     let Decision { changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
@@ -244,9 +245,9 @@ pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbEr
 }
 
 /// The stored rows that `rules` need at `now`.
-pub(super) async fn stored_minutes(now: UnixMs, rules: &[Rule], zone: chrono_tz::Tz, db: &impl Db) -> Stored {
+pub(super) async fn stored_minutes(now: UnixMs, rules: &[&Rule], zone: chrono_tz::Tz, db: &impl Db) -> Stored {
     let mut stored = Stored::new();
-    for read in stored_reads(rules, now, zone) {
+    for read in stored_reads(rules.iter().copied(), now, zone) {
         let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
         let (resolution, window) = read.stretch;
         let statement = match resolution {
@@ -276,7 +277,7 @@ fn judged<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memor
     let view = View::new(live.slices.iter().chain(&own), &live.coverage, stored);
     let zone = zone(config);
     let mut judged = Vec::new();
-    for rule in &config.alerting.rules {
+    for rule in due(&config.alerting.rules, memory.last.as_ref(), now) {
         let mut known: Vec<Labels> = memory.states.iter().filter_map(|state| state.subject.instance_of(rule)).collect();
         match observe(rule, &known, now, zone, &view) {
             Ok(instances) => judged.extend(instances.into_iter().map(|instance| {
@@ -302,7 +303,8 @@ fn signals(now: UnixMs, config: &Config, memory: &Memory, judged: &[Judged<'_>],
     for Judged { rule, instance, verdict } in judged {
         signals.push((Subject::of_rule(rule, instance), signal(rule, verdict)));
     }
-    for rule in &config.alerting.rules {
+    let due = due(&config.alerting.rules, memory.last.as_ref(), now);
+    for rule in due.iter().copied() {
         let of_rule = judged.iter().filter(|judged| judged.rule.id == rule.id).map(|judged| &judged.verdict);
         signals.push((watch::rule_error(rule), rule_error_signal(rule, of_rule)));
     }
@@ -310,6 +312,12 @@ fn signals(now: UnixMs, config: &Config, memory: &Memory, judged: &[Judged<'_>],
     signals.push(watch::configuration(seen.config_problem));
     signals.push(watch::silences_ending(&memory.silences, &memory.states, now));
     signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
+    // A rule between its evaluations says nothing, and nothing of it is over.
+    let waits = |state: &&AlertState| {
+        let rule = &state.subject.rule;
+        config.alerting.rules.iter().any(|known| known.id == *rule) && !due.iter().any(|known| known.id == *rule)
+    };
+    signals.extend(memory.states.iter().filter(waits).map(|state| (state.subject.clone(), Signal::Hold)));
     let known: BTreeSet<String> = order::set(signals.iter().map(|(subject, _)| subject.id.clone()));
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
     signals.extend(orphans.map(|state| (state.subject.clone(), Signal::Gone)));

@@ -434,6 +434,9 @@ pub struct Rule {
     pub for_ms: i64,
     /// How long it keeps firing after the condition last held.
     pub keep_firing_for_ms: i64,
+    /// How often it is evaluated; between evaluations its alerts stay as they are.
+    #[serde(skip_serializing_if = "is_a_minute")]
+    pub interval_ms: i64,
     /// What no data means.
     pub no_data: NoData,
     /// What a failed evaluation means.
@@ -451,6 +454,14 @@ pub struct Rule {
     pub owner: String,
 }
 
+/// How often a rule is evaluated that does not say.
+const A_MINUTE_MS: i64 = 60_000;
+
+#[cfg_attr(target_pointer_width = "64", expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference"))]
+fn is_a_minute(interval_ms: &i64) -> bool {
+    *interval_ms == A_MINUTE_MS
+}
+
 record!(Rule {
     id,
     name,
@@ -460,6 +471,7 @@ record!(Rule {
     recovery,
     for_ms = 0,
     keep_firing_for_ms = 0,
+    interval_ms = A_MINUTE_MS,
     no_data,
     error,
     depends_on = Vec::new(),

@@ -38,6 +38,8 @@ pub const LIMIT_WINDOW_S: RangeInclusive<i64> = 1..=86_400;
 pub const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 /// How far back a condition looks, in milliseconds: the live resolution of 10 s to the 7 days of minutes that are kept, and one more.
 pub const LOOKBACK_MS: RangeInclusive<i64> = 10_000..=8 * 86_400_000;
+/// How often a rule is evaluated, in milliseconds: live slices are 10 s wide, and what is looked at less than hourly is a report.
+pub const INTERVAL_MS: RangeInclusive<i64> = 10_000..=3_600_000;
 /// How long a condition must hold, or an alert keeps firing, in milliseconds: up to 7 days.
 pub const HOLD_MS: RangeInclusive<i64> = 0..=7 * 86_400_000;
 /// When a step of an escalation comes, after people were first told, in milliseconds: up to a day.

@@ -3,6 +3,8 @@
 //! Invariant: a change of an alert is a compare-and-swap on its version, so of two ticks that decided from the same state
 //! one is applied and the other is not; what depends on a change asks for its version and digest (`outbox`).
 
+use std::collections::BTreeMap;
+
 use super::{Param, Statement, StatementResult};
 use crate::alert::incident::{AlertState, Phase};
 use crate::ids;
@@ -102,15 +104,27 @@ pub struct LastTick {
 
 record!(LastTick { at, report, .. });
 
+/// What the next tick needs of a report.
+struct Told {
+    since: UnixMs,
+    verdicts: BTreeMap<String, u64>,
+}
+
+record!(Told { since = UnixMs(0), verdicts = BTreeMap::new(), .. });
+
 impl LastTick {
     /// The first tick ever, which each report hands on; long ago, if this one does not know it.
     pub fn since(&self) -> UnixMs {
-        struct Report {
-            since: UnixMs,
-        }
+        self.told().map_or(UnixMs(0), |report| report.since)
+    }
 
-        record!(Report { since = UnixMs(0), .. });
-        record::read::<Report>(self.report.as_bytes()).map_or(UnixMs(0), |report| report.since)
+    /// Whether it could not see what some rule looks at.
+    pub fn was_blind(&self) -> bool {
+        self.told().is_some_and(|report| report.verdicts.contains_key("blind"))
+    }
+
+    fn told(&self) -> Option<Told> {
+        record::read(self.report.as_bytes()).ok()
     }
 }
 

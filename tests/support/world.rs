@@ -453,6 +453,8 @@ pub fn error_rate() -> Rule {
         recovery: None,
         for_ms: 120_000,
         keep_firing_for_ms: 0,
+        // At every tick, however close: stories tell seconds.
+        interval_ms: 0,
         depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Alert,

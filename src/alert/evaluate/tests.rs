@@ -31,6 +31,7 @@ fn rule(when: When) -> Rule {
         recovery: None,
         for_ms: 0,
         keep_firing_for_ms: 0,
+        interval_ms: MINUTE_MS,
         depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Keep,

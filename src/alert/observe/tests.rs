@@ -26,6 +26,7 @@ fn rule(over: Over, labels: &[(&str, &str)]) -> Rule {
         recovery: None,
         for_ms: 0,
         keep_firing_for_ms: 0,
+        interval_ms: 60_000,
         depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Keep,

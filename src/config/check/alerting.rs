@@ -113,6 +113,7 @@ pub(super) fn rules(config: &Config, found: &mut Findings) {
         }
         found.duration(at("for_ms"), rule.for_ms, &super::HOLD_MS);
         found.duration(at("keep_firing_for_ms"), rule.keep_firing_for_ms, &super::HOLD_MS);
+        found.duration(at("interval_ms"), rule.interval_ms, &super::INTERVAL_MS);
         for label in rule.labels.keys().filter(|label| GIVEN_LABELS.contains(&label.as_str())) {
             found.add(at(&format!("labels/{label}")), format!("`{label}` is given to every alert by Parapet"), "choose another label");
         }

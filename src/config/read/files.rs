@@ -329,7 +329,7 @@ static ROUTE: [Key; 5] = [
     ),
 ];
 
-static RULE: [Key; 15] = [
+static RULE: [Key; 16] = [
     Key::new("id", Shape::Text, "Stable and unique."),
     Key::new("name", Shape::Text, "What a person reads."),
     Key::new("severity", Shape::Choice(&["info", "warning", "critical"]), "How bad it is when it fires."),
@@ -342,6 +342,12 @@ static RULE: [Key; 15] = [
         "keep_firing_for_ms",
         check::HOLD_MS,
         "How long it keeps firing after the condition last held.",
+    ),
+    Key::optional_duration(
+        "interval",
+        "interval_ms",
+        check::INTERVAL_MS,
+        "How often it is evaluated; a minute unless set. Less than a minute is as often as Parapet ticks.",
     ),
     Key::new("no_data", Shape::Choice(&["ok", "alert", "keep"]), "What no data means."),
     Key::new("error", Shape::Choice(&["alert", "keep"]), "What a failed evaluation means."),
