@@ -8,6 +8,7 @@
 
 pub mod anomaly;
 pub mod burn;
+pub mod contributors;
 pub mod dispatch;
 pub mod due;
 pub mod escalate;
