@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::contributors::Contributor;
 use super::evaluate::{NoDataWhy, Verdict};
 use super::notification::NotifyReason;
 use super::observe::Labels;
@@ -167,6 +168,9 @@ pub struct AlertState {
     /// What it turned out to be, if somebody said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm: Option<AlarmVerdict>,
+    /// Which label values explain that it fires.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contributors: Vec<Contributor>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
@@ -174,7 +178,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, .. });
+record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, contributors = Vec::new(), .. });
 
 /// A verdict after the rule's policy: what the state machine acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -360,6 +364,7 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         escalated: 0,
         response: None,
         alarm: None,
+        contributors: Vec::new(),
     };
     if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
 }

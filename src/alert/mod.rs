@@ -14,6 +14,7 @@ pub mod due;
 pub mod escalate;
 pub mod evaluate;
 pub mod explain;
+pub mod explained;
 #[cfg(not(target_family = "wasm"))]
 pub mod history;
 pub mod incident;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::contributors::Contributor;
 use super::quantity::Measured;
 use super::respond::Response;
 use crate::config::alerting::Severity;
@@ -152,6 +153,9 @@ pub struct Notification {
     pub peak: Option<f64>,
     /// What is normal, in the unit of `measured`; known once there are baselines.
     pub normal: Option<f64>,
+    /// Which label values explain it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contributors: Vec<Contributor>,
     /// How long the condition had to hold.
     pub for_ms: i64,
     /// Who has it, or who resolved it.
@@ -184,6 +188,7 @@ record!(Notification {
     measured,
     peak,
     normal,
+    contributors = Vec::new(),
     for_ms,
     response,
     since,
@@ -283,6 +288,10 @@ impl Notification {
         }
         facts.extend(self.response.as_ref().map(|response| ("Taken by", self.taken(response))));
         facts.extend(self.place().map(|place| ("Where", place)));
+        if !self.contributors.is_empty() {
+            let said = self.contributors.iter().map(|it| format!("{} {} ({:.0}\u{a0}%)", it.label, it.value, it.share * 100.0));
+            facts.push(("Mostly", said.collect::<Vec<String>>().join(", ")));
+        }
         facts.push(("Environment", format!("{} {}", self.site.name, self.site.environment)));
         facts.push(("Owner", self.owner.clone()));
         facts

@@ -333,7 +333,7 @@ fn stretches(rows: Window, now: UnixMs) -> Vec<Stretch> {
 }
 
 /// Whether `key` has every label of the selector; a missing label counts as empty, a trailing `*` matches any rest.
-fn matches(selector: &Selector, key: &SeriesKey) -> bool {
+pub(super) fn matches(selector: &Selector, key: &SeriesKey) -> bool {
     selector.labels.iter().all(|(name, wanted)| {
         let value = key.label(name).unwrap_or_default();
         wanted.strip_suffix('*').map_or(value == wanted, |prefix| value.starts_with(prefix))

@@ -214,6 +214,7 @@ fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &C
         measured: state.measured,
         peak: state.peak,
         normal: None,
+        contributors: state.contributors.clone(),
         for_ms: subject.for_ms,
         response: state.response.clone(),
         since: state.since,

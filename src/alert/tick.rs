@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
+use super::explained::explained;
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, View, observe, stored_reads};
 use super::route::Routing;
@@ -203,6 +204,9 @@ pub(super) fn decide<'a>(
 
     // Step every alert; what to store follows from the step alone.
     let steps = steps(now, &memory.states, signals);
+
+    // Say of what begins where it comes from, while the minutes before it are still at hand.
+    let steps = explained(steps, &config.alerting.rules, seen.live, now);
 
     // Keep quiet what is silenced, expected or explained by another alert: the state changes, people are told when it is over.
     let steps = suppressed(now, steps, memory, config);

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
 use super::*;
+use crate::alert::contributors::Contributor;
 use crate::alert::notification::{NotifyReason, Stamp};
 use crate::alert::quantity::{Measured, Threshold, Unit};
 use crate::config::alerting::{EmailFormat, PagerDutyRegion, Severity};
@@ -38,6 +39,7 @@ pub(super) fn firing() -> Notification {
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 5 * MINUTE_MS)),
         peak: Some(0.064),
         normal: Some(0.003),
+        contributors: vec![Contributor { label: "country".into(), value: "ZA".into(), share: 0.64 }],
         response: None,
         for_ms: 5 * MINUTE_MS,
         since: NOON.plus(-5 * MINUTE_MS),
@@ -71,6 +73,7 @@ pub(super) fn test_message() -> Notification {
         measured: None,
         peak: None,
         normal: None,
+        contributors: Vec::new(),
         runbook: None,
         since: NOON,
         ..firing()

@@ -146,6 +146,7 @@ impl TestAlert {
             measured: None,
             peak: None,
             normal: None,
+            contributors: Vec::new(),
             for_ms: 0,
             response: None,
             since: now,

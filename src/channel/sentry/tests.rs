@@ -31,6 +31,7 @@ fn firing() -> Notification {
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 300_000)),
         peak: Some(0.071),
         normal: None,
+        contributors: Vec::new(),
         response: None,
         for_ms: 300_000,
         since: NOON.plus(-660_000),

@@ -1,0 +1,213 @@
+//! What explains an alert that begins or fires: its rule's cells of the live slices, now and before, by label.
+//!
+//! Only live slices are read, so two windows have 15 minutes together: a rule over more than half of that is compared over
+//! 7.5 minutes. The window before ends where the rule's window began when its condition began to hold. A gauge has no
+//! amount to share out, and a condition of several has no one change: they are not explained.
+
+use std::collections::BTreeSet;
+
+use super::contributors::{Amounts, Contributor, Direction, Tally, contributors};
+use super::incident::{Step, Subject, Transition};
+use super::observe::{Coverage, LIVE_MS, Labels, LiveWindow, SLICE_MS, matches};
+use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};
+use crate::storage::series::Slice;
+use crate::telemetry::cell::Cell;
+use crate::telemetry::series::SeriesKey;
+use crate::time::{UnixMs, Window};
+
+/// Alerts explained in one tick: each costs a walk over the live slices, and in a storm people read a digest.
+const MAX_EXPLAINED: usize = 20;
+
+/// `steps`, those that begin or fire with their contributors.
+pub fn explained(mut steps: Vec<(Subject, Step)>, rules: &[Rule], live: &LiveWindow, now: UnixMs) -> Vec<(Subject, Step)> {
+    if live.coverage != Coverage::Whole {
+        return steps;
+    }
+    let begins = |step: &Step| matches!(step.transition, Transition::BecamePending | Transition::Fired);
+    for (subject, step) in steps.iter_mut().filter(|(_, step)| begins(step)).take(MAX_EXPLAINED) {
+        let Some(state) = step.next.as_mut() else { continue };
+        let Some((rule, instance)) = rules.iter().find_map(|rule| Some((rule, subject.instance_of(rule)?))) else { continue };
+        let found = of_rule(rule, &instance, &live.slices, state.since, now);
+        // What was found when it began stands until there is better.
+        if !found.is_empty() {
+            state.contributors = found;
+        }
+    }
+    steps
+}
+
+/// What of a cell is counted.
+#[derive(Clone, Copy)]
+enum Counted {
+    Amount,
+    Sum,
+    /// Values above a bound.
+    Beyond(f64),
+}
+
+impl Counted {
+    fn of(self, cell: &Cell) -> f64 {
+        match (cell, self) {
+            (Cell::Gauge(_), _) => 0.0,
+            (Cell::Distribution(values), Self::Sum) => values.sum.as_f64(),
+            (Cell::Distribution(values), Self::Beyond(bound)) => cell.amount() - values.sketch.count_at_most(bound) as f64,
+            (Cell::Counter(_) | Cell::Distribution(_), _) => cell.amount(),
+        }
+    }
+}
+
+/// What a condition is explained by: the series that got worse, and those its usual shares are reckoned from.
+struct Change<'a> {
+    of: &'a Selector,
+    counted: Counted,
+    usual: (&'a Selector, Counted),
+    direction: Direction,
+    over_ms: i64,
+}
+
+fn change(when: &When) -> Option<Change<'_>> {
+    let towards = |compare: &Compare| match compare {
+        Compare::Above => Direction::Up,
+        Compare::Below => Direction::Down,
+    };
+    let length = |over: &Over| match over {
+        Over::Ms(ms) => (*ms).min(LIVE_MS / 2),
+        Over::Today => LIVE_MS / 2,
+    };
+    match when {
+        When::Threshold { of, aggregate, over, compare, bound } => {
+            let (direction, over_ms) = (towards(compare), length(over));
+            let (counted, all) = match (aggregate, bound, compare) {
+                (Aggregate::Sum, _, _) => (Counted::Sum, Counted::Sum),
+                (Aggregate::Rate | Aggregate::Count, _, _) => (Counted::Amount, Counted::Amount),
+                (
+                    Aggregate::Avg | Aggregate::Max | Aggregate::P50 | Aggregate::P95 | Aggregate::P99,
+                    Bound::Value(bound),
+                    Compare::Above,
+                ) => (Counted::Beyond(*bound), Counted::Amount),
+                _ => return None,
+            };
+            Some(Change { of, counted, usual: (of, all), direction, over_ms })
+        }
+        When::Change { of, aggregate: Aggregate::Sum | Aggregate::Rate | Aggregate::Count, over_ms, compare, .. } => {
+            let over_ms = (*over_ms).min(LIVE_MS / 2);
+            Some(Change { of, counted: Counted::Sum, usual: (of, Counted::Sum), direction: towards(compare), over_ms })
+        }
+        When::Ratio { part, whole, over, compare, .. } => Some(Change {
+            of: part,
+            counted: Counted::Amount,
+            usual: (whole, Counted::Amount),
+            direction: towards(compare),
+            over_ms: length(over),
+        }),
+        When::BurnRate { bad, all, .. } => Some(Change {
+            of: bad,
+            counted: Counted::Amount,
+            usual: (all, Counted::Amount),
+            direction: Direction::Up,
+            over_ms: LIVE_MS / 2,
+        }),
+        When::Change { .. } | When::Absence { .. } | When::All(_) | When::Any(_) => None,
+    }
+}
+
+fn of_rule(rule: &Rule, instance: &Labels, slices: &[Slice], since: UnixMs, now: UnixMs) -> Vec<Contributor> {
+    let Some(change) = change(&rule.when) else { return Vec::new() };
+    let oldest = now.plus(-LIVE_MS).floor(SLICE_MS);
+    let from = since.plus(-2 * change.over_ms).floor(SLICE_MS).max(oldest);
+    let before = Window { from, to: from.plus(change.over_ms) };
+    let recent = Window { from: now.plus(-change.over_ms).floor(SLICE_MS), to: now };
+    // Nothing at all was seen by then: there is nothing to compare with.
+    if !slices.iter().any(|slice| slice.t < before.to) {
+        return Vec::new();
+    }
+    let mut tally = Tally::new();
+    let labels = open_labels(rule, &change, slices);
+    for slice in slices {
+        for (key, cell) in &slice.cells {
+            let here = instance.iter().all(|(name, value)| key.label(name).unwrap_or_default() == value);
+            if !here {
+                continue;
+            }
+            let mut amounts = Amounts::default();
+            if is(change.of, key) {
+                let amount = change.counted.of(cell);
+                amounts.now = if recent.contains(slice.t) { amount } else { 0.0 };
+                amounts.before = if before.contains(slice.t) { amount } else { 0.0 };
+            }
+            if is(change.usual.0, key) && before.contains(slice.t) {
+                amounts.usual = change.usual.1.of(cell);
+            }
+            if amounts != Amounts::default() {
+                add(&mut tally, &labels, key, amounts);
+            }
+        }
+    }
+    contributors(&tally, change.direction)
+}
+
+/// The labels of the changed series that the rule neither selects by one value nor groups by.
+fn open_labels(rule: &Rule, change: &Change<'_>, slices: &[Slice]) -> BTreeSet<String> {
+    let mut labels = BTreeSet::new();
+    let keys = slices.iter().flat_map(|slice| &slice.cells).map(|(key, _)| key);
+    for (name, _) in keys.filter(|key| is(change.of, key)).flat_map(SeriesKey::labels) {
+        let fixed = change.of.labels.get(name).is_some_and(|value| !value.ends_with('*'));
+        if !fixed && !rule.by.contains(name) && !labels.contains(name) {
+            labels.insert(name.clone());
+        }
+    }
+    labels
+}
+
+fn is(selector: &Selector, key: &SeriesKey) -> bool {
+    key.name() == selector.series && matches(selector, key)
+}
+
+fn add(tally: &mut Tally, labels: &BTreeSet<String>, key: &SeriesKey, amounts: Amounts) {
+    for label in labels {
+        let value = key.label(label).unwrap_or_default();
+        let known = tally.entry(label.clone()).or_default().entry(value.to_owned()).or_default();
+        known.now += amounts.now;
+        known.before += amounts.before;
+        known.usual += amounts.usual;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::FromJson;
+    use crate::telemetry::series::Kind;
+    use crate::time::MINUTE_MS;
+
+    const NOON: UnixMs = UnixMs(1_772_452_800_000);
+
+    fn rule(labels: &serde_json::Value) -> Rule {
+        Rule::from_json(serde_json::json!({
+            "id": "r", "name": "R", "severity": "critical", "no_data": "ok", "error": "keep", "summary": "", "runbook": "", "owner": "",
+            "when": {"ratio": {"part": {"series": "x_total", "labels": labels}, "whole": {"series": "x_total"}, "over": {"ms": 300_000},
+                "compare": "above", "bound": 0.02, "min_samples": 1.0}},
+        }))
+        .unwrap()
+    }
+
+    fn minute(ago: i64, cells: &[(&str, &str, u64)]) -> Slice {
+        let key = |route: &str, class: &str| {
+            SeriesKey::new(Kind::Counter, "x_total", vec![("route".into(), route.into()), ("class".into(), class.into())])
+        };
+        let cells = cells.iter().map(|(route, class, n)| (key(route, class), Cell::count(*n))).collect();
+        Slice { t: NOON.plus(-ago * MINUTE_MS), cells }
+    }
+
+    #[test]
+    fn the_route_that_broke_is_named_and_what_the_rule_selects_is_not() {
+        let well = |ago| minute(ago, &[("/a", "2xx", 50), ("/b", "2xx", 50)]);
+        let broken = |ago| minute(ago, &[("/a", "2xx", 30), ("/a", "5xx", 20), ("/b", "5xx", 5), ("/b", "2xx", 45)]);
+        let slices: Vec<Slice> = (3..=14).map(well).chain((1..=2).map(broken)).collect();
+        let rule = rule(&serde_json::json!({"class": "5xx"}));
+        let found = of_rule(&rule, &Labels::new(), &slices, NOON.plus(-2 * MINUTE_MS), NOON);
+        assert_eq!(found, [Contributor { label: "route".into(), value: "/a".into(), share: 0.8 }]);
+        let young: Vec<Slice> = (1..=2).map(broken).collect();
+        assert_eq!(of_rule(&rule, &Labels::new(), &young, NOON.plus(-2 * MINUTE_MS), NOON), [], "nothing to compare with");
+    }
+}
