@@ -1,3 +1,5 @@
+//! Who is told next and who is on call, over hand-overs, stand-ins and a change of the clocks.
+
 use proptest::prelude::*;
 use serde_json::json;
 

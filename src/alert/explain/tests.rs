@@ -1,3 +1,5 @@
+//! What is explained of a rule, read as the person who asks.
+
 use super::super::observe::Coverage;
 use super::super::tick::{Seen, tick};
 use super::*;

@@ -1,3 +1,5 @@
+//! What the history in memory keeps, and what it forgets.
+
 use super::*;
 use crate::config::site::Environment;
 

@@ -1,3 +1,5 @@
+//! The state machine step by step, and its stored form.
+
 use proptest::prelude::*;
 
 use super::super::evaluate::RuleFault;

@@ -1,3 +1,5 @@
+//! What matchers read, match and refuse.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a rule sees of live slices and stored rows, and how its instances are bounded.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What ticks without a deployment decide and remember.
+
 use super::super::observe::{LIVE_MS, LiveWindow, SLICE_MS};
 use super::super::tick::tick;
 use super::*;

@@ -1,3 +1,5 @@
+//! What each act does to an alert, and when it is refused.
+
 use super::*;
 use crate::alert::incident::tests::subject;
 use crate::alert::incident::{Signal, step};

@@ -1,3 +1,5 @@
+//! Stories of the detector of busy series: what is usual, and what is told once.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Stories of the detector of rare events: outages it sees, and quiet hours it leaves alone.
+
 use proptest::prelude::*;
 
 use super::*;
