@@ -56,6 +56,8 @@ pub mod prefix {
     pub const MESSAGE: &str = "msg";
     /// A request on the site's host.
     pub const REQUEST: &str = "req";
+    /// An incident.
+    pub const INCIDENT: &str = "inc";
     /// A silence.
     pub const SILENCE: &str = "sil";
     /// An API token's public half.

@@ -24,6 +24,7 @@ pub mod edge;
 pub mod embedded;
 mod hmac;
 pub mod ids;
+pub mod incident;
 pub mod order;
 pub mod outbox;
 pub mod ports;

@@ -15,7 +15,7 @@ use super::observe::Labels;
 use super::quantity::Measured;
 use super::respond::{AlarmVerdict, Response};
 use super::suppress::Suppression;
-use crate::config::alerting::{NoData, OnError, Rule, Severity};
+use crate::config::alerting::{NoData, OnError, OpensIncident, Rule, Severity};
 use crate::ids;
 use crate::order;
 use crate::record::{record, words};
@@ -81,9 +81,12 @@ pub struct Subject {
     pub runbook: String,
     /// Who owns it.
     pub owner: String,
+    /// Whether it opens an incident.
+    #[serde(skip_serializing_if = "OpensIncident::is_default")]
+    pub incident: OpensIncident,
 }
 
-record!(Subject { id, rule, name, severity, labels, for_ms, keep_firing_for_ms, summary, runbook, owner, .. });
+record!(Subject { id, rule, name, severity, labels, for_ms, keep_firing_for_ms, summary, runbook, owner, incident = OpensIncident::Critical, .. });
 
 impl Subject {
     /// The subject of a rule's own condition; `instance` sets it apart from the rule's others.
@@ -103,6 +106,7 @@ impl Subject {
             summary: rule.summary.clone(),
             runbook: rule.runbook.clone(),
             owner: rule.owner.clone(),
+            incident: rule.incident,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::ports::{Db, DbError};
 use crate::storage::alerts::{self, LastTick};
 use crate::storage::outbox::{self, Audit, ChannelHealth};
 use crate::storage::silences::{self, Silence};
-use crate::storage::{Statement, StatementResult, series};
+use crate::storage::{Statement, StatementResult, incidents, series};
 use crate::time::UnixMs;
 
 /// What one tick found and did: the one wide event that is logged, stored and shown.
@@ -169,8 +169,9 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     // Decide, from what was read alone.
     let Decision { changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
 
-    // Write in one transaction: the states, their messages, and that this moment is done.
+    // Write in one transaction: the states, their messages, their incidents, and that this moment is done.
     let mut statements = enqueue(&changes, now);
+    statements.extend(incidents::settle(now));
     statements.push(alerts::remember_tick(now, &serde_json::to_string(&report).unwrap_or_default()));
     write(&changes, statements, db, &mut report).await?;
     Ok(report)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::evaluate::Verdict;
 use super::incident::{AlertState, Phase, Signal, Subject};
 use super::tick::Judged;
-use crate::config::alerting::{Alerting, OnError, Rule, Severity};
+use crate::config::alerting::{Alerting, OnError, OpensIncident, Rule, Severity};
 use crate::ids;
 use crate::order;
 use crate::storage::outbox::ChannelHealth;
@@ -163,5 +163,6 @@ fn own(rule: &str, alertname: &str, name: &str, summary: &str, severity: Severit
         summary: summary.to_owned(),
         runbook: String::new(),
         owner: "parapet".to_owned(),
+        incident: OpensIncident::Critical,
     }
 }

@@ -413,6 +413,28 @@ impl Severity {
     }
 }
 
+/// Whether an alert that fires opens an incident.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OpensIncident {
+    /// It does.
+    Always,
+    /// It does not, nor does it join one.
+    Never,
+    /// If it is critical, the default; a milder one joins the incident that is open.
+    #[default]
+    Critical,
+}
+
+words!(OpensIncident { Always "always", Never "never", Critical "critical" });
+
+impl OpensIncident {
+    /// Whether it is what a rule does that does not say.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Critical
+    }
+}
+
 /// One thing that is watched.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rule {
@@ -444,6 +466,9 @@ pub struct Rule {
     /// Rules whose alerts explain this one's: while one of them fires, people are not told of this.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// Whether its alerts open incidents.
+    #[serde(skip_serializing_if = "OpensIncident::is_default")]
+    pub incident: OpensIncident,
     /// Extra labels for routing.
     pub labels: BTreeMap<String, String>,
     /// One sentence: what is wrong and what it does to people.
@@ -475,6 +500,7 @@ record!(Rule {
     no_data,
     error,
     depends_on = Vec::new(),
+    incident = OpensIncident::Critical,
     labels = BTreeMap::new(),
     summary,
     runbook,

@@ -1,13 +1,14 @@
 //! From a changed alert to the statements of one batch: the compare-and-swap, and what depends on it:
-//! the messages, or the note of why there are none.
+//! the messages, or the note of why there are none, and what incidents keep of it.
 //!
 //! Invariant: a message is written if and only if the change it tells of was. Both are in one transaction, each message
 //! asks for the version and digest its change wrote, and its id is derived, so writing it again does nothing.
 
 use crate::alert::incident::AlertState;
 use crate::alert::suppress::Suppression;
+use crate::incident::follow::follow;
 use crate::outbox::message::NewMessage;
-use crate::storage::{Statement, alerts, outbox, silences};
+use crate::storage::{Statement, alerts, incidents, outbox, silences};
 use crate::time::UnixMs;
 
 /// One alert's change, and the messages that tell of it.
@@ -31,6 +32,8 @@ pub fn enqueue(changes: &[Change], now: UnixMs) -> Vec<Statement> {
     let withheld: Vec<(&AlertState, &Suppression)> =
         changes.iter().filter_map(|change| Some((&change.next, change.withheld.as_ref()?))).collect();
     statements.extend(silences::withhold(&withheld, now));
+    let (seen, done) = follow(changes);
+    statements.extend(incidents::follow(&seen, &done));
     statements
 }
 

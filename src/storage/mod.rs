@@ -8,6 +8,7 @@ use crate::record::FromJson;
 
 pub mod alerts;
 pub mod config;
+pub mod incidents;
 pub mod outbox;
 pub mod rollup;
 pub mod series;

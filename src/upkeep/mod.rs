@@ -7,13 +7,15 @@
 use crate::config::infrastructure::Retention;
 use crate::ports::{Db, DbError};
 use crate::storage::rollup::{self, Dirty, Level};
-use crate::storage::{outbox, silences};
+use crate::storage::{incidents, outbox, silences};
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// How long after its end an hour or a day is left to settle.
 pub const SETTLE_MS: i64 = 5 * MINUTE_MS;
 /// Chunks of one roll-up: 20,000 series, ten times what one Collector holds.
 const MAX_CHUNKS: u32 = 500;
+/// Incidents dropped in one round, each with some hundreds of rows: as much as a chunk of the others.
+const INCIDENTS_PER_DELETE: u32 = 10;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -27,7 +29,7 @@ pub struct Upkeep {
 }
 
 /// One round: at most one hour and one day rolled up, at most one chunk of each resolution of the closed
-/// messages and of the ended silences (kept as long as hours) dropped.
+/// messages and of the ended silences (kept as long as hours) and of the resolved incidents (kept as long as days) dropped.
 pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upkeep, DbError> {
     let mut done = Upkeep::default();
     for level in Level::ALL {
@@ -43,6 +45,7 @@ pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upk
     let mut old = rollup::expire(before(retention.minute_days), before(retention.hour_days), before(retention.day_days));
     old.extend(outbox::expire(before(retention.hour_days), rollup::ROWS_PER_DELETE));
     old.extend(silences::expire(before(retention.hour_days), rollup::ROWS_PER_DELETE));
+    old.extend(incidents::expire(before(retention.day_days), INCIDENTS_PER_DELETE));
     let dropped = db.batch(old).await?;
     done.rows_dropped = dropped.iter().map(|result| result.changes).sum();
     Ok(done)

@@ -23,7 +23,8 @@ use parapet::alert::tick::{Seen, TickReport, tick};
 use parapet::channel::Addresses;
 use parapet::config::Config;
 use parapet::config::alerting::{
-    Aggregate, Alerting, Bound, Channel, Compare, EmailFormat, NoData, OnError, Over, Route, Rule, Selector, Severity, Via, When,
+    Aggregate, Alerting, Bound, Channel, Compare, EmailFormat, NoData, OnError, OpensIncident, Over, Route, Rule, Selector, Severity, Via,
+    When,
 };
 use parapet::outbox::deliver::{Courier, Round};
 use parapet::outbox::message::MessageState;
@@ -458,6 +459,7 @@ pub fn error_rate() -> Rule {
         depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Alert,
+        incident: OpensIncident::Critical,
         labels: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),
         summary: "Requests fail on our side: visitors see errors & cannot book.".to_owned(),
         runbook: "/runbooks/api-error-rate".to_owned(),

@@ -1,7 +1,7 @@
 //! Every kind of condition, as tables.
 
 use super::*;
-use crate::config::alerting::{Compare, NoData, OnError, Over, Severity};
+use crate::config::alerting::{Compare, NoData, OnError, OpensIncident, Over, Severity};
 use crate::time::{HOUR_MS, MINUTE_MS, Window};
 
 /// 2026-03-02T12:00:00Z, 14:00 in Johannesburg.
@@ -35,6 +35,7 @@ fn rule(when: When) -> Rule {
         depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Keep,
+        incident: OpensIncident::Critical,
         labels: std::collections::BTreeMap::new(),
         summary: String::new(),
         runbook: String::new(),

@@ -35,6 +35,7 @@ pub(crate) fn subject(for_ms: i64, keep_firing_for_ms: i64) -> Subject {
         summary: String::new(),
         runbook: String::new(),
         owner: String::new(),
+        incident: OpensIncident::Critical,
     }
 }
 

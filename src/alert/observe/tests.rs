@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, Severity};
+use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, OpensIncident, Severity};
 use crate::telemetry::series::Kind;
 use crate::time::HOUR_MS;
 
@@ -32,6 +32,7 @@ fn rule(over: Over, labels: &[(&str, &str)]) -> Rule {
         depends_on: Vec::new(),
         no_data: NoData::Ok,
         error: OnError::Keep,
+        incident: OpensIncident::Critical,
         labels: BTreeMap::new(),
         summary: String::new(),
         runbook: String::new(),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::config::alerting::Severity;
+use crate::config::alerting::{OpensIncident, Severity};
 use crate::record::FromJson;
 
 /// Monday 2026-03-02, 12:00 UTC.
@@ -22,6 +22,7 @@ fn subject(rule: &str, severity: Severity, own: &[(&str, &str)]) -> Subject {
         summary: String::new(),
         runbook: String::new(),
         owner: "platform".into(),
+        incident: OpensIncident::Critical,
     }
 }
 

@@ -329,7 +329,7 @@ static ROUTE: [Key; 5] = [
     ),
 ];
 
-static RULE: [Key; 16] = [
+static RULE: [Key; 17] = [
     Key::new("id", Shape::Text, "Stable and unique."),
     Key::new("name", Shape::Text, "What a person reads."),
     Key::new("severity", Shape::Choice(&["info", "warning", "critical"]), "How bad it is when it fires."),
@@ -352,6 +352,11 @@ static RULE: [Key; 16] = [
     Key::new("no_data", Shape::Choice(&["ok", "alert", "keep"]), "What no data means."),
     Key::new("error", Shape::Choice(&["alert", "keep"]), "What a failed evaluation means."),
     Key::optional("depends_on", Shape::List(&Shape::Text), "Ids of rules: while one of them fires, people are not told of this one."),
+    Key::optional(
+        "incident",
+        Shape::Choice(&["always", "never", "critical"]),
+        "Whether its alerts open an incident; left out, if they are critical. A milder one joins an open incident, unless `never`.",
+    ),
     Key::optional("labels", Shape::Labels, "Extra labels for routing."),
     Key::new("summary", Shape::Text, "One sentence: what is wrong and what it does to people."),
     Key::new("runbook", Shape::Text, "Where to read what to do."),
