@@ -889,3 +889,24 @@ fn an_act_and_a_tick_at_once_lose_neither() {
         assert_eq!(acknowledged, 2 + escalated, "{turns:?}: everybody who was told: {:?}", world.messages());
     }
 }
+
+#[test]
+fn a_slack_that_was_gone_gets_what_it_missed_once_it_is_back_and_nothing_that_is_over() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.set("s-one", 1.0, at_s(-5));
+    world.set("s-two", 1.0, at_s(-5));
+    world.http.usual_mood(SLACK, Mood::Gone);
+    world.run(at_s(0), at_s(50));
+    assert_eq!(world.messages().iter().filter(|(channel, _, state)| channel == "slack" && state == "dead").count(), 2);
+    world.set("s-one", 0.0, at_s(60));
+    world.http.heal();
+    // The end is delivered, so what Slack missed of that alert is not told any more.
+    world.run(at_s(60), at_s(120));
+    let done = world.redrive("slack", at_s(130));
+    assert_eq!((done.redriven.len(), done.refused.len()), (1, 0));
+    world.run(at_s(180), at_s(240));
+    let titles: Vec<String> = world.http.titles(SLACK).into_iter().filter(|title| title.contains("Switch")).collect();
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].contains("RESOLVED") && titles[0].contains("s-one"), "{titles:?}");
+    assert!(titles[1].contains("FIRING") && titles[1].contains("s-two"), "{titles:?}");
+}

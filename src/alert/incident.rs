@@ -382,7 +382,7 @@ fn end(state: AlertState, reason: NotifyReason, now: UnixMs) -> Step {
     Step { transition: Transition::Resolved(reason), next: Some(next) }
 }
 
-pub(super) fn touched(state: &AlertState, now: UnixMs) -> AlertState {
+pub(crate) fn touched(state: &AlertState, now: UnixMs) -> AlertState {
     AlertState { version: state.version + 1, at: now, ..state.clone() }
 }
 

@@ -131,6 +131,19 @@ impl Call<'_> {
                 let receipt = alerts::send_test(self.env, &self.config, &self.body().await?, self.now).await?;
                 Ok(Reply::json(202, &receipt))
             }
+            Endpoint::ListDeliveries => Ok(Reply::json(200, &web::deliveries::list(&self.db()?, self.query).await?)),
+            Endpoint::RedriveChannel => {
+                let (body, addresses) = (self.body().await?, alerts::addresses(self.env, &self.config));
+                let done = web::deliveries::redrive_channel(&self.db()?, &body, &principal, &addresses, self.now).await?;
+                alerts::deliver_now(self.env).await;
+                Ok(Reply::json(200, &done))
+            }
+            Endpoint::Redrive(id) => {
+                let addresses = alerts::addresses(self.env, &self.config);
+                web::deliveries::redrive_one(&self.db()?, &id, &principal, &addresses, self.now).await?;
+                alerts::deliver_now(self.env).await;
+                Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?))
+            }
             Endpoint::Delivery(id) => Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?)),
             Endpoint::Explain(rule) => {
                 let (live, addresses) = (live_window(self.env, self.now).await, alerts::addresses(self.env, &self.config));

@@ -168,7 +168,7 @@ async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addre
 
 /// What an answer makes of the message: a retry after the last allowed moment is the end.
 fn decide(message: &Claimed, answer: &Answer, at: UnixMs) -> Sent {
-    let gives_up = at.since(message.created_at) >= retry::GIVE_UP_AFTER_MS;
+    let gives_up = at.since(message.counts_from) >= retry::GIVE_UP_AFTER_MS;
     let (outcome, detail) = match (&answer.outcome, gives_up) {
         (DeliveryOutcome::Delivered, _) => (AttemptOutcome::Delivered, answer.detail.clone()),
         (DeliveryOutcome::Retry { .. }, false) => (AttemptOutcome::Retry, answer.detail.clone()),

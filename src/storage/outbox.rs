@@ -78,15 +78,15 @@ pub struct Claimed {
     pub channel: String,
     /// The number of this attempt, from 1: the fence.
     pub attempts: u32,
-    /// When it was written.
-    pub created_at: UnixMs,
+    /// When it was written, or last made due again after it was dead: what its time counts from.
+    pub counts_from: UnixMs,
     /// What is said, JSON.
     pub notification: String,
     /// What the newest earlier message of the alert to the channel left open at the peer; empty when that is over.
     pub remote: Option<String>,
 }
 
-record!(Claimed { id, channel, attempts, created_at, notification, remote, .. });
+record!(Claimed { id, channel, attempts, counts_from, notification, remote, .. });
 
 macro_rules! unblocked {
     () => {
@@ -114,7 +114,7 @@ pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2
                  FROM outbox o LEFT JOIN alerts a ON a.id = o.alert WHERE o.due_at <= ?1 AND o.channel NOT IN (SELECT value FROM json_each(?3)) AND ",
             unblocked!(),
             ") WHERE place = 1)
-             RETURNING id, channel, attempts, created_at, notification,
+             RETURNING id, channel, attempts, coalesce(redriven_at, created_at) AS counts_from, notification,
                (SELECT e.remote FROM outbox e WHERE e.alert = outbox.alert AND e.channel = outbox.channel AND e.seq < outbox.seq
                   AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1) AS remote"
         ),
@@ -298,7 +298,8 @@ record!(Audit { open, overdue, dead, .. });
 pub fn delivery(id: &str) -> [Statement; 2] {
     [
         Statement::new(
-            "SELECT id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, detail, notification FROM outbox WHERE id = ?1",
+            "SELECT id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, redriven_at, detail, notification
+             FROM outbox WHERE id = ?1",
             [id.into()],
         ),
         Statement::new("SELECT attempt, at, outcome, status, detail FROM attempts WHERE message = ?1 ORDER BY attempt", [id.into()]),
@@ -308,7 +309,7 @@ pub fn delivery(id: &str) -> [Statement; 2] {
 /// Reads the messages with these ids, by primary key, oldest first.
 pub fn messages(ids: &[String]) -> Statement {
     Statement::new(
-        "SELECT id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, detail, '' AS notification
+        "SELECT id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, redriven_at, detail, '' AS notification
          FROM outbox WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY created_at, id",
         [Param::Text(serde_json::to_string(ids).unwrap_or_default())],
     )
@@ -335,13 +336,15 @@ pub struct MessageRow {
     pub attempts: u32,
     /// When it was closed.
     pub closed_at: Option<UnixMs>,
+    /// When it was made due again after it was dead.
+    pub redriven_at: Option<UnixMs>,
     /// Why it stands where it stands.
     pub detail: Option<String>,
     /// What is said, JSON.
     pub notification: String,
 }
 
-record!(MessageRow { id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, detail, notification, .. });
+record!(MessageRow { id, alert, channel, reason, state, created_at, due_at, attempts, closed_at, redriven_at, detail, notification, .. });
 
 /// One attempt, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -305,6 +305,9 @@ pub struct DeliveryView {
     pub state: MessageState,
     /// When it was written, RFC 3339.
     pub created_at: String,
+    /// When it was made due again after it was dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redriven_at: Option<String>,
     /// When it is tried again, or its lease ends; only while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
@@ -348,6 +351,7 @@ pub fn delivery_view(message: MessageRow, attempts: Vec<AttemptRow>) -> Delivery
         title,
         state: message.state,
         created_at: message.created_at.rfc3339(),
+        redriven_at: message.redriven_at.map(UnixMs::rfc3339),
         due_at: open.then(|| message.due_at.rfc3339()),
         closed_at: message.closed_at.map(UnixMs::rfc3339),
         detail: message.detail,

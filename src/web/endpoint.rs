@@ -15,6 +15,12 @@ pub enum Endpoint {
     Ingest,
     /// `POST /api/test-alert`.
     TestAlert,
+    /// `GET /api/v1/deliveries`.
+    ListDeliveries,
+    /// `POST /api/v1/deliveries/redrive`.
+    RedriveChannel,
+    /// `POST /api/v1/deliveries/{id}/redrive`.
+    Redrive(String),
     /// `GET /api/v1/deliveries/{id}`.
     Delivery(String),
     /// `GET /api/v1/rules/{id}/explain`.
@@ -81,6 +87,9 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "metrics"], "GET" | "HEAD") => found(Endpoint::Exposition, Role::Viewer),
         (["api", "metrics"], "POST") => found(Endpoint::Ingest, Role::Ingest),
         (["api", "test-alert"], "POST") => found(Endpoint::TestAlert, Role::Operator),
+        (["api", "v1", "deliveries"], "GET" | "HEAD") => found(Endpoint::ListDeliveries, Role::Viewer),
+        (["api", "v1", "deliveries", "redrive"], "POST") => found(Endpoint::RedriveChannel, Role::Operator),
+        (["api", "v1", "deliveries", id, "redrive"], "POST") => found(Endpoint::Redrive((*id).to_owned()), Role::Operator),
         (["api", "v1", "deliveries", id], "GET" | "HEAD") => found(Endpoint::Delivery((*id).to_owned()), Role::Viewer),
         (["api", "v1", "rules", id, "explain"], "GET" | "HEAD") => found(Endpoint::Explain((*id).to_owned()), Role::Viewer),
         (["api", "v1", "health"], "GET" | "HEAD") => found(Endpoint::Health, Role::Viewer),
@@ -105,13 +114,17 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
         (
             ["api", "metrics", "realtime"]
-            | ["api", "v1", "health" | "alerts"]
+            | ["api", "v1", "health" | "alerts" | "deliveries"]
             | ["api", "v1", "deliveries" | "alerts", _]
             | ["api", "v1", "rules", _, "explain"],
             _,
         ) => Err(Problem::method_not_allowed("GET")),
         (
-            ["api", "test-alert"] | ["api", "v1", "slack", "actions"] | ["api", "v1", "config", "activate"] | ["api", "v1", "alerts", _, _],
+            ["api", "test-alert"]
+            | ["api", "v1", "slack", "actions"]
+            | ["api", "v1", "config", "activate"]
+            | ["api", "v1", "alerts", _, _]
+            | ["api", "v1", "deliveries", _, "redrive"],
             _,
         ) => Err(Problem::method_not_allowed("POST")),
         (["api", "v1", "tokens" | "silences", _], _) => Err(Problem::method_not_allowed("DELETE")),
@@ -142,6 +155,11 @@ mod tests {
     fn every_path_has_a_role_and_says_its_methods() {
         assert_eq!(resolve("GET", "/api/metrics/").unwrap(), (Endpoint::Exposition, Role::Viewer));
         assert_eq!(resolve("GET", "/api/v1/deliveries/msg_1").unwrap(), (Endpoint::Delivery("msg_1".into()), Role::Viewer));
+        let role = |method, path| resolve(method, path).map(|(endpoint, role)| (endpoint, role.as_str()));
+        assert_eq!(role("GET", "/api/v1/deliveries"), Ok((Endpoint::ListDeliveries, "viewer")));
+        assert_eq!(role("POST", "/api/v1/deliveries/redrive"), Ok((Endpoint::RedriveChannel, "operator")));
+        assert_eq!(role("POST", "/api/v1/deliveries/msg_1/redrive"), Ok((Endpoint::Redrive("msg_1".into()), "operator")));
+        assert_eq!(resolve("GET", "/api/v1/deliveries/msg_1/redrive").unwrap_err().status, 405);
         assert_eq!(resolve("DELETE", "/api/metrics").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v2/x").unwrap_err().status, 404);
         let am = |method, path| resolve(method, path).map(|(endpoint, role)| (endpoint, role.as_str()));

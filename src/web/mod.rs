@@ -4,6 +4,7 @@ pub mod alertmanager;
 pub mod alerts;
 pub mod auth;
 pub mod config;
+pub mod deliveries;
 pub mod endpoint;
 pub mod exposition;
 pub mod health;

@@ -38,6 +38,7 @@ use parapet::telemetry::cell::Cell as Value;
 use parapet::telemetry::series::{Kind, SeriesKey};
 use parapet::time::UnixMs;
 use parapet::web::auth::{Principal, Role};
+use parapet::web::deliveries::{self, Redriven};
 use parapet::web::problem::Problem;
 use parapet::web::respond;
 use serde_json::json;
@@ -669,6 +670,13 @@ impl World {
         let by = Principal { id: "tok_1".to_owned(), name: "Thandi".to_owned(), role: Role::Operator };
         let id = self.db.query("SELECT id FROM alerts")[0]["id"].as_str().unwrap().to_owned();
         respond::act(&self.db, &id, (act, None), &by, (&self.config, &self.addresses), at).await
+    }
+
+    /// Thandi has a channel's dead messages sent again.
+    pub fn redrive(&self, channel: &str, at: UnixMs) -> Redriven {
+        let by = Principal { id: "tok_1".to_owned(), name: "Thandi".to_owned(), role: Role::Operator };
+        let body = json!({ "channel": channel }).to_string();
+        block_on(deliveries::redrive_channel(&self.db, body.as_bytes(), &by, &self.addresses, at)).unwrap()
     }
 
     pub fn messages(&self) -> Vec<(String, String, String)> {

@@ -94,6 +94,7 @@ fn a_delivery_shows_each_attempt_with_the_peers_status() {
         due_at: NOON.plus(5_000),
         attempts: 1,
         closed_at: None,
+        redriven_at: None,
         detail: Some("answered 500: rollup_error".into()),
         notification: serde_json::to_string(&notification).unwrap(),
     };
