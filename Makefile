@@ -18,6 +18,8 @@ WORKER_BUILD_VERSION := $(shell awk '/^name = "worker"$$/ { getline; gsub(/"/, "
 RUST_VERSION := $(shell awk -F'"' '/^channel/ { print $$2 }' rust-toolchain.toml)
 WASM_BINDGEN := .tools/wasm-bindgen-cli-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
 WORKER_BUILD := .tools/worker-build-$(WORKER_BUILD_VERSION)/bin/worker-build
+# Named after what is in it.
+RECEIVERS := .tools/receivers-$(shell cksum <tests/support/receivers/requirements.txt | cut -d' ' -f1)
 CARGO_MACHETE := .tools/cargo-machete-0.9.2/bin/cargo-machete
 RUST := node_modules/.cache/rust-$(RUST_VERSION)
 
@@ -45,6 +47,10 @@ $(WASM_BINDGEN): | $(RUST)
 $(WORKER_BUILD): | $(RUST)
 	scripts/cargo-tool.sh worker-build $(WORKER_BUILD_VERSION)
 
+# Without them every other test still runs.
+$(RECEIVERS):
+	-scripts/receivers.sh $@
+
 $(CARGO_MACHETE): | $(RUST)
 	scripts/cargo-tool.sh cargo-machete 0.9.2
 
@@ -70,8 +76,8 @@ run: worker ## the site and the console on http://localhost:$PORT, with the demo
 demo: setup ## demo traffic against a running `make run`, for MINUTES at RATE visits a second
 	@node demo/traffic.mjs --port $(PORT) --minutes $(MINUTES) --rate $(RATE)
 
-test: worker ## every test, the end-to-end ones in the real runtime
-	scripts/test.sh
+test: worker $(RECEIVERS) ## every test, the end-to-end ones in the real runtime
+	RECEIVERS=$(CURDIR)/$(RECEIVERS) scripts/test.sh
 
 check: worker $(CARGO_MACHETE) ## what must hold beside the tests: lints, documentation, dependencies, sizes, migrations
 	CARGO_MACHETE=$(CARGO_MACHETE) scripts/check.sh

@@ -388,7 +388,7 @@ fn sentry_reads(request: &HttpRequest) -> Option<(String, Heard)> {
     let event: serde_json::Value = serde_json::from_str(payload).ok()?;
     let alert = event["fingerprint"].as_array()?.last()?.as_str()?.to_owned();
     let message = event["extra"]["message_id"].as_str()?.to_owned();
-    let title = event["message"].as_str()?.replace('\u{a0}', " ");
+    let title = event["logentry"]["message"].as_str()?.replace('\u{a0}', " ");
     Some((header["event_id"].as_str()?.to_owned(), Heard { peer: SENTRY.to_owned(), message, alert, title, at: UnixMs(0) }))
 }
 

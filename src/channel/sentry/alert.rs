@@ -1,6 +1,6 @@
 //! An alert as an event: one alert is one issue, by its fingerprint.
 
-use sentry_core::protocol::{Context, EnvelopeItem, Level, Map, Value};
+use sentry_core::protocol::{Context, EnvelopeItem, Level, LogEntry, Map, Value};
 
 use super::{Frame, RenderError, derived_id, request, tag};
 use crate::alert::notification::Notification;
@@ -26,7 +26,8 @@ pub fn render_alert(notification: &Notification, dsn: &str) -> Result<HttpReques
     };
     let id = frame.id;
     let mut event = frame.event();
-    event.message = Some(scrubber.text(&notification.title()));
+    // A `message` beside it is older than Sentry's schema of events, which refuses it.
+    event.logentry = Some(LogEntry { message: scrubber.text(&notification.title()), params: Vec::new() });
     event.tags = tags(notification, &scrubber);
     event.contexts = Map::from([("alert".to_owned(), Context::Other(facts(notification, &scrubber)))]);
     event.extra = numbers(notification);

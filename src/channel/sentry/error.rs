@@ -50,7 +50,8 @@ fn exception(report: &ErrorReport, scrubber: &Scrubber) -> Exception {
         description: None,
         help_link: None,
         handled: Some(report.kind != ErrorKind::Panic),
-        synthetic: Some(true),
+        // A synthetic one has no title of its own at Sentry: its issue would be called `<unknown>`.
+        synthetic: None,
         data: Map::new(),
         meta: MechanismMeta { errno: None, signal: None, mach_exception: None },
     };
