@@ -794,6 +794,26 @@ fn one_alert_for_each_route_that_fails_and_each_ends_by_itself() {
 }
 
 #[test]
+fn a_rules_texts_say_what_its_alert_has_on_every_channel() {
+    let summary = "{{ value }} of requests to {{ labels.route }} fail; people cannot book.".to_owned();
+    let description = "Beyond {{ threshold }} since {{ since }}: see {{ labels.team }}.".to_owned();
+    let annotations = [("description".to_owned(), description)].into();
+    let mut world = World::with_rules(vec![Rule { by: vec!["route".to_owned()], summary, annotations, for_ms: 0, ..error_rate() }]);
+    world.traffic_to("/bookings", at_s(-300), at_s(300), 9, 1);
+    world.traffic_to("/bookings", at_s(300), at_s(1_200), 100, 0);
+    world.run(at_s(0), at_s(1_200));
+    for peer in [SLACK, EMAIL] {
+        let bodies: Vec<String> =
+            world.http.arrivals.borrow().iter().filter(|arrival| arrival.peer == peer).map(|arrival| arrival.body.to_string()).collect();
+        assert_eq!(bodies.len(), 2, "{bodies:?}");
+        let says = |body: &str, text: &str| body.replace('\u{a0}', " ").contains(text);
+        assert!(says(&bodies[0], "10 % of requests to /bookings fail; people cannot book."), "{}", bodies[0]);
+        assert!(says(&bodies[0], "Beyond 2 % since 14:00 SAST: see platform."), "{}", bodies[0]);
+        assert!(says(&bodies[1], "10 % of requests to /bookings fail"), "what is over tells its worst: {}", bodies[1]);
+    }
+}
+
+#[test]
 fn blindness_ends_no_routes_alert_and_a_route_without_traffic_is_well() {
     let by_route = Rule { by: vec!["route".to_owned()], ..error_rate() };
     let mut world = World::with_rules(vec![by_route]);

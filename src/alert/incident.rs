@@ -77,6 +77,9 @@ pub struct Subject {
     pub keep_firing_for_ms: i64,
     /// One sentence: what it does to people.
     pub summary: String,
+    /// More texts by name, with templates as the summary.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Where to read what to do; may be a path, may be empty.
     pub runbook: String,
     /// Who owns it.
@@ -86,7 +89,21 @@ pub struct Subject {
     pub incident: OpensIncident,
 }
 
-record!(Subject { id, rule, name, severity, labels, for_ms, keep_firing_for_ms, summary, runbook, owner, incident = OpensIncident::Critical, .. });
+record!(Subject {
+    id,
+    rule,
+    name,
+    severity,
+    labels,
+    for_ms,
+    keep_firing_for_ms,
+    summary,
+    annotations = BTreeMap::new(),
+    runbook,
+    owner,
+    incident = OpensIncident::Critical,
+    ..
+});
 
 impl Subject {
     /// The subject of a rule's own condition; `instance` sets it apart from the rule's others.
@@ -104,6 +121,7 @@ impl Subject {
             for_ms: rule.for_ms,
             keep_firing_for_ms: rule.keep_firing_for_ms,
             summary: rule.summary.clone(),
+            annotations: rule.annotations.clone(),
             runbook: rule.runbook.clone(),
             owner: rule.owner.clone(),
             incident: rule.incident,

@@ -143,6 +143,9 @@ pub struct Notification {
     pub name: String,
     /// One sentence: what is wrong and what it does to people.
     pub summary: String,
+    /// The rule's other texts, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// What the numbers do not say: why there are none, what failed.
     pub detail: Option<String>,
     /// Labels of the alert, `severity` and `rule` included.
@@ -183,6 +186,7 @@ record!(Notification {
     rule,
     name,
     summary,
+    annotations = BTreeMap::new(),
     detail,
     labels,
     measured,
@@ -288,13 +292,27 @@ impl Notification {
         }
         facts.extend(self.response.as_ref().map(|response| ("Taken by", self.taken(response))));
         facts.extend(self.place().map(|place| ("Where", place)));
-        if !self.contributors.is_empty() {
-            let said = self.contributors.iter().map(|it| format!("{} {} ({:.0}\u{a0}%)", it.label, it.value, it.share * 100.0));
-            facts.push(("Mostly", said.collect::<Vec<String>>().join(", ")));
-        }
+        facts.extend(self.mostly().map(|mostly| ("Mostly", mostly)));
         facts.push(("Environment", format!("{} {}", self.site.name, self.site.environment)));
         facts.push(("Owner", self.owner.clone()));
         facts
+    }
+
+    /// What most of the trouble comes from: `country ZA (64 %)`.
+    pub fn mostly(&self) -> Option<String> {
+        let said = self.contributors.iter().map(|it| format!("{} {} ({:.0}\u{a0}%)", it.label, it.value, it.share * 100.0));
+        (!self.contributors.is_empty()).then(|| said.collect::<Vec<String>>().join(", "))
+    }
+
+    /// The longer text for people, if its rule has one.
+    pub fn description(&self) -> Option<&str> {
+        self.annotations.get("description").map(String::as_str)
+    }
+
+    /// The rule's own text, and what the numbers do not say.
+    pub fn explanation(&self) -> Option<String> {
+        let texts: Vec<&str> = [self.description(), self.detail.as_deref()].into_iter().flatten().collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
     }
 
     /// `Thandi until 14:32 SAST: looking at the pool`.

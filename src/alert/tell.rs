@@ -10,6 +10,7 @@ use super::notification::{Notification, NotifyReason, Stamp, dashboard_url, runb
 use super::respond::Response;
 use super::route::{Routing, RoutingWhy, route_at};
 use super::suppress::Suppression;
+use super::texts;
 use super::watch::{ALERTNAME, CHANNEL};
 use crate::channel::Addresses;
 use crate::config::Config;
@@ -199,9 +200,10 @@ fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config:
     on.chain(off).collect()
 }
 
-fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &Config) -> Notification {
+/// The message about `state`, its texts rendered.
+pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &Config) -> Notification {
     let subject = &state.subject;
-    Notification {
+    texts::rendered(Notification {
         id,
         alert: subject.id.clone(),
         reason,
@@ -209,6 +211,7 @@ fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &C
         rule: subject.rule.clone(),
         name: subject.name.clone(),
         summary: subject.summary.clone(),
+        annotations: subject.annotations.clone(),
         detail: state.detail.clone(),
         labels: subject.labels.clone(),
         measured: state.measured,
@@ -223,7 +226,7 @@ fn notification(state: &AlertState, reason: NotifyReason, id: String, config: &C
         runbook: runbook_url(&config.site, &subject.runbook),
         dashboard: dashboard_url(&config.site, state.since, state.at),
         site: Stamp::from(&config.site),
-    }
+    })
 }
 
 #[cfg(test)]

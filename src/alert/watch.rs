@@ -161,6 +161,7 @@ fn own(rule: &str, alertname: &str, name: &str, summary: &str, severity: Severit
         for_ms: 0,
         keep_firing_for_ms: 0,
         summary: summary.to_owned(),
+        annotations: BTreeMap::new(),
         runbook: String::new(),
         owner: "parapet".to_owned(),
         incident: OpensIncident::Critical,

@@ -35,7 +35,7 @@ pub fn render(notification: &Notification, url: &Secret) -> Result<HttpRequest, 
         return Ok(whole);
     }
     let mut short = data(notification);
-    short.retain(|name, _| !["labels", "facts", "detail"].contains(&name.as_str()));
+    short.retain(|name, _| !["labels", "facts", "detail", "annotations"].contains(&name.as_str()));
     short.insert("shortened".to_owned(), true.into());
     post(url, CONTENT_TYPE, &event(notification, &short))
 }
@@ -95,6 +95,10 @@ fn data(notification: &Notification) -> Map<String, Value> {
         ("labels".to_owned(), labels.into()),
         ("facts".to_owned(), facts.into()),
     ]);
+    if !notification.annotations.is_empty() {
+        let own: Map<String, Value> = notification.annotations.iter().map(|(name, own)| (name.clone(), text(own))).collect();
+        data.insert("annotations".to_owned(), own.into());
+    }
     data.extend(notification.detail.as_ref().map(|detail| ("detail".to_owned(), text(detail))));
     data.extend(notification.runbook.as_ref().map(|runbook| ("runbook".to_owned(), text(runbook))));
     if let Some(measured) = &notification.measured {

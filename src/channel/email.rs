@@ -107,6 +107,7 @@ fn text_part(notification: &Notification) -> String {
     let mut lines = vec![notification.title(), String::new()];
     lines.extend(notification.ending());
     lines.push(notification.effect());
+    lines.extend(notification.description().map(str::to_owned));
     lines.extend(notification.detail.clone());
     lines.push(String::new());
     lines.extend(notification.facts().into_iter().map(|(label, text)| format!("{label}: {text}")));
@@ -141,6 +142,7 @@ fn html_part(notification: &Notification) -> String {
                     tr { td style="padding:12px 0" {
                         @if let Some(ending) = notification.ending() { p style="margin:0 0 8px" { (ending) } }
                         p style="margin:0 0 8px" { (notification.effect()) }
+                        @if let Some(description) = notification.description() { p style="margin:0 0 8px" { (description) } }
                         @if let Some(detail) = &notification.detail { p style="margin:0 0 8px" { (detail) } }
                     } }
                     tr { td {

@@ -342,4 +342,4 @@ fn post(url: &str, content_type: &str, body: &serde_json::Value) -> Result<HttpR
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

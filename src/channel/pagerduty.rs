@@ -124,7 +124,8 @@ fn details(notification: &Notification) -> Value {
     let texts = [("Summary", Some(notification.effect())), ("Detail", notification.detail.clone())];
     let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text?)));
     let all = texts.chain(notification.facts()).chain(ids.map(|(name, id)| (name, id.clone())));
-    Value::Object(order::object(all.map(|(name, text)| (name.to_owned(), text.into()))))
+    let own = notification.annotations.iter().map(|(name, text)| (name.clone(), cut(text, MAX_TEXT_CHARS).into()));
+    Value::Object(order::object(own.chain(all.map(|(name, text)| (name.to_owned(), text.into())))))
 }
 
 /// PagerDuty also has `error`, between the two upper ones.

@@ -76,8 +76,9 @@ fn section(notification: &Notification) -> String {
     });
     let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers];
     let effect = notification.effect();
-    let texts = [Some(effect.as_str()), notification.detail.as_deref()];
-    let lines: Vec<String> = sentences.into_iter().flatten().chain(texts.into_iter().flatten().map(|text| escaped(text, 1_000))).collect();
+    let texts = [(Some(effect.as_str()), 1_000), (notification.description(), 500), (notification.detail.as_deref(), 490)];
+    let texts = texts.into_iter().filter_map(|(text, max_chars)| Some(escaped(text?, max_chars)));
+    let lines: Vec<String> = sentences.into_iter().flatten().chain(texts).collect();
     lines.join("\n")
 }
 

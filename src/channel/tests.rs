@@ -21,7 +21,7 @@ pub(super) fn secret(text: &str) -> Secret {
 }
 
 /// An error rate of 6.4 % over 5 minutes, firing since five minutes, at noon.
-pub(super) fn firing() -> Notification {
+pub(crate) fn firing() -> Notification {
     Notification {
         id: "msg_0123456789abcdef0123".into(),
         alert: "alr_0123456789abcdef0123".into(),
@@ -30,6 +30,7 @@ pub(super) fn firing() -> Notification {
         rule: "api-error-rate".into(),
         name: "API error rate".into(),
         summary: "Requests fail on our side: visitors see <errors> & cannot book.".into(),
+        annotations: BTreeMap::new(),
         detail: None,
         labels: BTreeMap::from([
             ("rule".into(), "api-error-rate".into()),
@@ -57,7 +58,7 @@ pub(super) fn firing() -> Notification {
 }
 
 /// The same alert twelve minutes after it began, over.
-pub(super) fn resolved() -> Notification {
+pub(crate) fn resolved() -> Notification {
     let measured = Measured { value: 0.004, ..firing().measured.unwrap() };
     Notification { reason: NotifyReason::Resolved, at: NOON.plus(7 * MINUTE_MS), measured: Some(measured), peak: Some(0.071), ..firing() }
 }
@@ -188,6 +189,27 @@ fn every_class_of_answer_means_one_thing() {
         (slack(), Err(HttpError::BadUrl), permanent),
     ] {
         assert_eq!(classify(&via, &hook(), &result, NOON).outcome, outcome, "{via:?} {result:?}");
+    }
+}
+
+#[test]
+fn every_channel_but_the_public_one_shows_a_rules_own_text_and_most_show_what_it_comes_from() {
+    let annotations = BTreeMap::from([("description".to_owned(), "Look at the pool first.".to_owned())]);
+    let told = Notification { annotations, ..firing() };
+    let token = secret("https://h.example/");
+    let account = email::Account::new("https://mail.example.com/send", "ops@example.com", None);
+    for (via, address) in [
+        (slack(), hook()),
+        (email(EmailFormat::Plain), Address::Email(account)),
+        (webhook(), Address::Webhook { url: token.clone(), key: secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") }),
+        (pagerduty(), Address::PagerDuty { key: secret("R0123456789ABCDEF0123456789ABCDE") }),
+        (cloudevents(), Address::CloudEvents { url: token }),
+        (Via::Sentry {}, Address::Sentry { dsn: "https://key@sentry.example/1".into() }),
+    ] {
+        let channel = Channel { id: "c".into(), via, send_resolved: true };
+        let request = render(&told, &channel, &address, Attempt { now: NOON, open: None }).unwrap();
+        let body = String::from_utf8(request.body).unwrap();
+        assert!(body.contains("Look at the pool first.") && body.contains("country ZA (64"), "{body}");
     }
 }
 

@@ -7,7 +7,8 @@
 //! Invariant: the body and `webhook-id` of a message are the same at every attempt, so a reader can drop the second; the
 //! timestamp is the attempt's, because readers refuse one that is more than some minutes old, and the signature covers all three.
 //!
-//! Size: Standard Webhooks asks for less than 20 kB. The nine annotations are cut at 1,000 characters, labels at 200.
+//! Size: Standard Webhooks asks for less than 20 kB. The ten annotations of every alert are cut at 1,000 characters, the rule's own, labels
+//! and what an alert mostly comes from at 200.
 
 use std::collections::BTreeMap;
 
@@ -83,21 +84,23 @@ fn group_key(labels: &BTreeMap<&str, String>) -> String {
     format!("{{}}:{{{}}}", pairs.join(", "))
 }
 
-fn annotations(notification: &Notification) -> BTreeMap<&'static str, String> {
+fn annotations(notification: &Notification) -> BTreeMap<&str, String> {
     let facts = notification.facts();
     let fact = |label: &str| facts.iter().find(|(name, _)| *name == label).map(|(_, text)| text.clone());
     let all = [
         ("title", Some(notification.title())),
         ("summary", Some(notification.effect())),
-        ("description", notification.ending().or_else(|| notification.detail.clone())),
+        ("description", notification.ending().or_else(|| notification.explanation())),
         ("value", fact("Value")),
         ("threshold", fact("Threshold")),
         ("normal", fact("Normal")),
+        ("contributors", notification.mostly().map(|mostly| cut(&mostly, MAX_LABEL_CHARS))),
         ("owner", Some(notification.owner.clone())),
         ("dashboard_url", Some(notification.dashboard.clone())),
         ("runbook_url", notification.runbook.clone()),
     ];
-    order::map(all.into_iter().filter_map(|(name, text)| Some((name, cut(&text?, MAX_ANNOTATION_CHARS)))))
+    let own = notification.annotations.iter().map(|(name, text)| (name.as_str(), cut(text, MAX_LABEL_CHARS)));
+    order::map(own.chain(all.into_iter().filter_map(|(name, text)| Some((name, cut(&text?, MAX_ANNOTATION_CHARS))))))
 }
 
 /// Alertmanager's own words where it has them.

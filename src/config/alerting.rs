@@ -471,8 +471,11 @@ pub struct Rule {
     pub incident: OpensIncident,
     /// Extra labels for routing.
     pub labels: BTreeMap<String, String>,
-    /// One sentence: what is wrong and what it does to people.
+    /// One sentence: what is wrong and what it does to people; may hold templates.
     pub summary: String,
+    /// More texts with templates, by name; people see `description`, programs all.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Where to read what to do; an absolute URL or a path below the console.
     pub runbook: String,
     /// Who owns it.
@@ -503,6 +506,7 @@ record!(Rule {
     incident = OpensIncident::Critical,
     labels = BTreeMap::new(),
     summary,
+    annotations = BTreeMap::new(),
     runbook,
     owner,
 });

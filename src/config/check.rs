@@ -16,6 +16,7 @@ mod quiet;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 /// One mistake of meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Problem {
     pub fix: String,
     /// Other places this verdict was drawn from: with one of them unknown there is no verdict.
     pub(super) relies_on: Vec<String>,
+    /// The part of the value that is meant; empty, all of it.
+    pub(super) part: String,
 }
 
 /// Requests one exact limit admits in its window: each is an entry in the Limiter's log.
@@ -129,7 +132,14 @@ impl Findings {
 
     /// A problem whose verdict also rests on what stands at `relies_on`.
     fn add_drawn_from(&mut self, relies_on: Vec<String>, pointer: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) {
-        self.problems.push(Problem { pointer: pointer.into(), what: what.into(), fix: fix.into(), relies_on });
+        self.problems.push(Problem { pointer: pointer.into(), what: what.into(), fix: fix.into(), relies_on, part: String::new() });
+    }
+
+    /// Narrows the last problem to the `part` of its value.
+    fn points_to(&mut self, part: &str) {
+        if let Some(problem) = self.problems.last_mut() {
+            part.clone_into(&mut problem.part);
+        }
     }
 
     /// A number outside `range` at `pointer`.

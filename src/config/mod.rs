@@ -21,6 +21,7 @@ pub mod read;
 pub mod security;
 pub mod sentry;
 pub mod site;
+pub mod template;
 
 /// The whole configuration of one deployment: the files of `monitoring/` with one environment's overlay applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -15,9 +15,10 @@ use super::problem::Problem;
 use super::silences::{self, Draft, SilenceState};
 use crate::alert::incident::{AlertState, Phase, Subject};
 use crate::alert::matcher::{Matcher, Operator, all_match};
-use crate::alert::notification::{dashboard_url, runbook_url};
+use crate::alert::notification::{NotifyReason, dashboard_url, runbook_url};
 use crate::alert::route::route;
 use crate::alert::suppress::{SuppressedBy, Suppressors, labels};
+use crate::alert::tell::notification;
 use crate::channel::Addresses;
 use crate::channel::email::percent_decoded;
 use crate::config::Config;
@@ -67,7 +68,7 @@ record!(PostableSilence { id, matchers = Vec::new(), comment = String::new(), cr
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GettableAlert {
-    annotations: BTreeMap<&'static str, String>,
+    annotations: BTreeMap<String, String>,
     ends_at: String,
     fingerprint: String,
     receivers: Vec<Receiver>,
@@ -224,9 +225,12 @@ fn alert(state: &AlertState, suppressors: &Suppressors<'_>, (config, addresses):
     let channels =
         if state.told.is_empty() { route(&subject.labels, &config.alerting, addresses, None).channels } else { state.told.clone() };
     let runbook = runbook_url(&config.site, &subject.runbook).map(|url| ("runbook_url", url));
-    let annotations = [("summary", subject.summary.clone())].into_iter().chain(runbook);
+    let told = notification(state, NotifyReason::First, String::new(), config);
+    let description = told.explanation().map(|text| ("description", text));
+    let given = [("summary", told.summary)].into_iter().chain(runbook).chain(description);
+    let own = told.annotations.into_iter().chain(given.map(|(name, text)| (name.to_owned(), text)));
     GettableAlert {
-        annotations: annotations.chain(state.detail.clone().map(|detail| ("description", detail))).collect(),
+        annotations: own.collect(),
         ends_at: now.plus(RESOLVE_TIMEOUT_MS).rfc3339(),
         fingerprint: fingerprint(&subject.id),
         receivers: channels.into_iter().map(|name| Receiver { name }).collect(),

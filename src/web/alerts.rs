@@ -141,6 +141,7 @@ impl TestAlert {
             rule: "test-alert".to_owned(),
             name: "Test alert".to_owned(),
             summary: self.message.clone(),
+            annotations: BTreeMap::new(),
             detail: Some("Somebody asked for this test; nothing is wrong.".to_owned()),
             labels: labels.clone(),
             measured: None,

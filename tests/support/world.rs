@@ -463,6 +463,7 @@ pub fn error_rate() -> Rule {
         incident: OpensIncident::Critical,
         labels: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),
         summary: "Requests fail on our side: visitors see errors & cannot book.".to_owned(),
+        annotations: BTreeMap::new(),
         runbook: "/runbooks/api-error-rate".to_owned(),
         owner: "platform-oncall".to_owned(),
     }

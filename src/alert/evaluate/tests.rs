@@ -38,6 +38,7 @@ fn rule(when: When) -> Rule {
         incident: OpensIncident::Critical,
         labels: std::collections::BTreeMap::new(),
         summary: String::new(),
+        annotations: std::collections::BTreeMap::new(),
         runbook: String::new(),
         owner: String::new(),
     }

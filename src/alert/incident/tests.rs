@@ -33,6 +33,7 @@ pub(crate) fn subject(for_ms: i64, keep_firing_for_ms: i64) -> Subject {
         for_ms,
         keep_firing_for_ms,
         summary: String::new(),
+        annotations: BTreeMap::new(),
         runbook: String::new(),
         owner: String::new(),
         incident: OpensIncident::Critical,

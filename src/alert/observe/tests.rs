@@ -35,6 +35,7 @@ fn rule(over: Over, labels: &[(&str, &str)]) -> Rule {
         incident: OpensIncident::Critical,
         labels: BTreeMap::new(),
         summary: String::new(),
+        annotations: BTreeMap::new(),
         runbook: String::new(),
         owner: String::new(),
     }

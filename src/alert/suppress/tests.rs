@@ -20,6 +20,7 @@ fn subject(rule: &str, severity: Severity, own: &[(&str, &str)]) -> Subject {
         for_ms: 0,
         keep_firing_for_ms: 0,
         summary: String::new(),
+        annotations: BTreeMap::new(),
         runbook: String::new(),
         owner: "platform".into(),
         incident: OpensIncident::Critical,

@@ -63,7 +63,8 @@ fn facts(notification: &Notification, scrubber: &Scrubber) -> Map<String, Value>
     let shown = notification.facts().into_iter().chain(texts).map(|(label, text)| (label, scrubber.text(&text)));
     let links = [("Dashboard", Some(&notification.dashboard)), ("Runbook", notification.runbook.as_ref())];
     let links = links.into_iter().filter_map(|(label, url)| Some((label, url?.clone())));
-    shown.chain(links).map(|(label, text)| (label.to_owned(), Value::String(text))).collect()
+    let own = notification.annotations.iter().map(|(name, text)| (name.clone(), Value::String(scrubber.text(text))));
+    own.chain(shown.chain(links).map(|(label, text)| (label.to_owned(), Value::String(text)))).collect()
 }
 
 /// The same as numbers, for whoever queries.
@@ -75,6 +76,9 @@ fn numbers(notification: &Notification) -> Map<String, Value> {
     if let Some(measured) = &notification.measured {
         numbers.insert("value".to_owned(), measured.value.into());
         numbers.insert("threshold".to_owned(), serde_json::to_value(measured.threshold).unwrap_or_default());
+    }
+    if !notification.contributors.is_empty() {
+        numbers.insert("contributors".to_owned(), serde_json::to_value(&notification.contributors).unwrap_or_default());
     }
     numbers
 }

@@ -26,6 +26,7 @@ fn firing() -> Notification {
         rule: "api-errors".to_owned(),
         name: "API error rate".to_owned(),
         summary: "Bookings fail for visitors; thandi@example.co.za saw it first".to_owned(),
+        annotations: BTreeMap::new(),
         detail: None,
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 300_000)),

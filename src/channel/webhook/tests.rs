@@ -1,5 +1,6 @@
 use super::super::tests::{NOON, firing, resolved, secret, test_message};
 use super::*;
+use crate::alert::contributors::Contributor;
 
 const URL: &str = "https://alerts.example.com/hooks/0123456789";
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -57,6 +58,8 @@ fn the_body_stays_below_what_the_specification_asks() {
         owner: "x".repeat(30_000),
         detail: Some("x".repeat(30_000)),
         labels: std::collections::BTreeMap::from([("route".to_owned(), "r".repeat(30_000))]),
+        annotations: (0..5).map(|n| (format!("own_{n}"), "o".repeat(30_000))).collect(),
+        contributors: vec![Contributor { label: "path".to_owned(), value: "p".repeat(30_000), share: 0.5 }],
         ..firing()
     };
     // Twice the annotations: once for the group, once for its only alert.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, condition, suggest};
+use super::{Findings, condition, suggest, texts};
 use crate::config::Config;
 use crate::config::alerting::{Alerting, Route, Rule, Via};
 
@@ -118,6 +118,7 @@ pub(super) fn rules(config: &Config, found: &mut Findings) {
             found.add(at(&format!("labels/{label}")), format!("`{label}` is given to every alert by Parapet"), "choose another label");
         }
         condition::condition(config, &rule.when, &at("when"), found);
+        texts::texts(rule, &format!("/alerting/rules/{index}"), found);
         condition::instances(rule, &format!("/alerting/rules/{index}"), found);
         reaches_somebody(alerting, rule, index, found);
     }

@@ -48,7 +48,7 @@ fn any_when() -> impl Strategy<Value = When> {
 /// Sensible configurations, far from the shipped one.
 fn any_config() -> impl Strategy<Value = Config> {
     let severity = prop::sample::select(Severity::ALL.to_vec());
-    let rules = prop::collection::vec((any_when(), severity, 0..=604_800_000_i64, "[^\\x00]{0,20}x"), 0..8);
+    let rules = prop::collection::vec((any_when(), severity, 0..=604_800_000_i64, "[^\\x00{]{0,20}x"), 0..8);
     let target = (0.01..1e12_f64, 0..23_u32).prop_map(|(per_day, hour)| Target {
         id: "goal".into(),
         series: "revenue_cents_total".into(),

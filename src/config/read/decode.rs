@@ -14,6 +14,9 @@ use super::node::{Entry, Node, Place, Source, Value};
 use super::shape::{Key, Need, Shape};
 use crate::config::check;
 
+/// Lines a text may go on over.
+const PART_LINES: usize = 20;
+
 /// What decoding gathers besides the value.
 pub(super) struct Decoder<'a> {
     sources: &'a [Source],
@@ -72,6 +75,18 @@ impl<'a> Decoder<'a> {
         if let Some(source) = self.sources.get(place.file) {
             self.found.push(source.diagnostic(place, message, fix));
         }
+    }
+
+    /// Where `part` of the value at `place` stands: on its line, or on one of those it goes on over.
+    pub(super) fn narrowed(&self, place: Place, part: &str) -> Place {
+        let lines = self.sources.get(place.file).filter(|_| !part.is_empty()).map(|source| source.text.lines());
+        let found = lines.into_iter().flatten().zip(1..).skip(place.line.saturating_sub(1)).take(PART_LINES).find_map(|(text, line)| {
+            let before = if line == place.line { place.column.saturating_sub(1) } else { 0 };
+            let (start, _) = text.char_indices().nth(before)?;
+            let at = text.get(start..)?.find(part)?;
+            Some(Place { line, column: text.get(..start + at)?.chars().count() + 1, width: part.chars().count(), ..place })
+        });
+        found.unwrap_or(place)
     }
 
     fn list(&mut self, node: &Node, item: &'static Shape, pointer: &str) -> Option<Json> {

@@ -329,7 +329,7 @@ static ROUTE: [Key; 5] = [
     ),
 ];
 
-static RULE: [Key; 17] = [
+static RULE: [Key; 18] = [
     Key::new("id", Shape::Text, "Stable and unique."),
     Key::new("name", Shape::Text, "What a person reads."),
     Key::new("severity", Shape::Choice(&["info", "warning", "critical"]), "How bad it is when it fires."),
@@ -358,7 +358,12 @@ static RULE: [Key; 17] = [
         "Whether its alerts open an incident; left out, if they are critical. A milder one joins an open incident, unless `never`.",
     ),
     Key::optional("labels", Shape::Labels, "Extra labels for routing."),
-    Key::new("summary", Shape::Text, "One sentence: what is wrong and what it does to people."),
+    Key::new("summary", Shape::Text, "One sentence: what is wrong and what it does to people. `{{ value }}` and the like are filled in."),
+    Key::optional(
+        "annotations",
+        Shape::Labels,
+        "More texts by name, with templates: `{{ value }}`, `{{ labels.route }}`. People see `description`, programs all.",
+    ),
     Key::new("runbook", Shape::Text, "Where to read what to do."),
     Key::new("owner", Shape::Text, "Who owns it."),
 ];

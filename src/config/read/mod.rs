@@ -117,7 +117,7 @@ fn finish(mut decoder: Decoder<'_>, value: serde_json::Value) -> Result<Config, 
     };
     for problem in config.iter().flat_map(check::problems) {
         if decoder.lost.iter().all(|lost| !rests_on(&problem, lost)) {
-            let place = place_of(&decoder.places, &problem.pointer);
+            let place = decoder.narrowed(place_of(&decoder.places, &problem.pointer), &problem.part);
             decoder.complain(place, problem.what, problem.fix);
         }
     }

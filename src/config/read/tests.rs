@@ -86,6 +86,56 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
     (RULES, "        bound: 0.05 #", "        bound: 5 #", "5 is out of range", "0 to 1"),
     (RULES, "    for: 1m", "    for: 1m\n    for: 2m", "`for` is written twice; the first is on line", "keep one"),
     (LIMITS, "\"limits\"", "\"limit\"", "unknown key `limit`", "did you mean `limits`?"),
+    // Texts.
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { description: \"{{ vlaue }} of it\" }\n    summary: More than 2 %",
+        "`vlaue` is not known here",
+        "did you mean `value`?",
+    ),
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { description: \"{{ labels.route }}\" }\n    summary: More than 2 %",
+        "this rule's alerts have no label `route`",
+        "add it to `by`, or use one of: team,",
+    ),
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { description: \"at {{ $value }}\" }\n    summary: More than 2 %",
+        "`$value` is not known here",
+        "did you mean `value`?",
+    ),
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { description: \"{{ $labels.team }}\" }\n    summary: More than 2 %",
+        "`$labels.team` is not known here",
+        "did you mean `labels.team`?",
+    ),
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { description: \"at {{ value\" }\n    summary: More than 2 %",
+        "two braces open here and nothing closes them",
+        "write `{{ value }}`, with `}}` at the end",
+    ),
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { title: Oh }\n    summary: More than 2 %",
+        "`title` is given to every message by Parapet",
+        "choose another name",
+    ),
+    (
+        RULES,
+        "summary: More than 2 %",
+        "annotations: { run-book: Oh }\n    summary: More than 2 %",
+        "`run-book` is not an annotation's name",
+        "use letters, digits and `_`",
+    ),
     // Levels.
     (RULES, "    for: 1m #", "        for: 1m #", "unknown key `for`", "it belongs to `rules`, further out: check the indentation"),
     (RULES, "        min_samples: 20 #", "    min_samples: 20 #", "unknown key `min_samples`", "it belongs inside `ratio`: indent it"),
@@ -264,6 +314,14 @@ fn one_mistake_is_one_diagnostic_with_its_fix() {
 }
 
 #[test]
+fn a_wrong_template_is_pointed_at_and_not_the_text_around_it() {
+    let text = "annotations:\n      description: >-\n        Most of it is on {{ labels.team }},\n        by {{ labels.taem }}.\n    summary: More than 2 %";
+    let found = mistakes(&[("alerting", "summary: More than 2 %", text)]);
+    let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
+    insta::assert_snapshot!(printed.join("\n"));
+}
+
+#[test]
 fn a_folder_without_routes_says_so_for_every_rule_that_reaches_nobody() {
     let found = mistakes(&[
         ("alerting", "  - channels: [slack-default] # nothing gets lost for want of a label\n", ""),
@@ -410,8 +468,8 @@ fn every_field_of_the_types_can_be_written() {
         for example in examples(&file.shape) {
             paths(&example, "", &mut known);
         }
-        let unknown: Vec<_> =
-            written.difference(&known).filter(|path| !path.contains("/labels/") && !path.contains("/matchers/")).collect();
+        let free = |path: &&String| ["/labels/", "/matchers/", "/annotations/"].iter().any(|map| path.contains(map));
+        let unknown: Vec<_> = written.difference(&known).filter(|path| !free(path)).collect();
         assert_eq!(unknown, Vec::<&String>::new(), "{}", file.name);
     }
 }
