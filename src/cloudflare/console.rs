@@ -185,6 +185,16 @@ impl Call<'_> {
             Endpoint::ListAlerts => Ok(Reply::json(200, &web::respond::list(&self.db()?, self.now).await?)),
             Endpoint::Alert(id) => Ok(Reply::json(200, &web::respond::show(&self.db()?, &id).await?)),
             Endpoint::Act(id, verb) => self.act(&id, verb, &principal).await,
+            Endpoint::ListIncidents => Ok(Reply::json(200, &web::incidents::list(&self.db()?, self.query).await?)),
+            Endpoint::OpenIncident => {
+                let (status, incident) = web::incidents::open(&self.db()?, &self.body().await?, &principal, self.now).await?;
+                Ok(Reply::json(status, &incident))
+            }
+            Endpoint::Incident(id) => Ok(Reply::json(200, &web::incidents::show(&self.db()?, &id).await?)),
+            Endpoint::EditIncident(id, verb) => {
+                let edit = web::incidents::asked(verb, &self.body().await?)?;
+                Ok(Reply::json(200, &web::incidents::edit(&self.db()?, &id, &edit, &principal, self.now).await?))
+            }
             Endpoint::Alertmanager(asked) => self.alertmanager(asked, &principal).await,
         }
     }

@@ -78,7 +78,11 @@ fn done(change: &Change, episode: UnixMs) -> Vec<Done<'_>> {
     let mut all = Vec::new();
     let mut push = |kind, actor, text| all.push(Done { state, episode, kind, actor, text });
     // A response is a change of its own, so only that change has its moment.
-    if let Some(response) = state.response.as_ref().filter(|response| response.at == state.at && state.phase == Phase::Firing) {
+    let response = state.response.as_ref().filter(|response| response.at == state.at);
+    if let Some((response, verdict)) = response.filter(|_| state.phase == Phase::Resolved).zip(state.alarm) {
+        push(EntryKind::Verdict, &response.by, verdict.as_str().to_owned());
+    }
+    if let Some(response) = response.filter(|_| state.phase == Phase::Firing) {
         let until = response.until.map(|until| format!("until {}", until.rfc3339()));
         let said: Vec<&str> = until.as_deref().into_iter().chain(response.note.as_deref()).collect();
         push(EntryKind::Acknowledged, &response.by, said.join(": "));

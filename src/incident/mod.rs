@@ -8,6 +8,7 @@
 //! that was not applied leaves no trace here. The timeline holds what people and Parapet did; when alerts began and ended,
 //! and what became of messages, is read from their own rows, so the two cannot disagree.
 
+pub mod edit;
 pub mod follow;
 
 use serde::Serialize;
@@ -83,6 +84,14 @@ pub enum EntryKind {
     Detected,
     /// The incident is over.
     Resolved,
+    /// Somebody wrote something down.
+    Note,
+    /// Somebody else sees to it.
+    Owner,
+    /// It is better or worse than it was.
+    Severity,
+    /// Somebody said what it turned out to be.
+    Verdict,
 }
 
 words!(EntryKind {
@@ -92,11 +101,26 @@ words!(EntryKind {
     Reopened "reopened",
     Detected "detected",
     Resolved "resolved",
+    Note "note",
+    Owner "owner",
+    Severity "severity",
+    Verdict "verdict",
 });
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Acknowledged, Self::Escalated, Self::Withheld, Self::Reopened, Self::Detected, Self::Resolved];
+    pub const ALL: [Self; 10] = [
+        Self::Acknowledged,
+        Self::Escalated,
+        Self::Withheld,
+        Self::Reopened,
+        Self::Detected,
+        Self::Resolved,
+        Self::Note,
+        Self::Owner,
+        Self::Severity,
+        Self::Verdict,
+    ];
 
     /// The stored and sent text.
     pub fn as_str(self) -> &'static str {
@@ -107,6 +131,10 @@ impl EntryKind {
             Self::Reopened => "reopened",
             Self::Detected => "detected",
             Self::Resolved => "resolved",
+            Self::Note => "note",
+            Self::Owner => "owner",
+            Self::Severity => "severity",
+            Self::Verdict => "verdict",
         }
     }
 
@@ -167,6 +195,11 @@ impl Opening {
     /// The id of the incident, if it is this that opens one.
     pub fn id(&self) -> String {
         id(&self.key, &self.source, self.at)
+    }
+
+    /// Tells apart what two sources say in one millisecond; below 2^53, as every stored number is.
+    pub fn seq(&self) -> i64 {
+        i64::try_from(ids::hash64(format!("{}\n{}", self.source, self.text).as_bytes()) >> 11).unwrap_or_default()
     }
 }
 

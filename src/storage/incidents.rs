@@ -7,17 +7,20 @@
 use serde::Serialize;
 
 use super::{Param, Statement, StatementResult, alerts};
+use crate::alert::respond::AlarmVerdict;
 use crate::config::alerting::Severity;
+use crate::incident::edit::{Entry, REPEAT_MS};
 use crate::incident::follow::{Done, Seen};
-use crate::incident::{EntryKind, Incident, IncidentState, Opening, SETTLE_MS};
+use crate::incident::{Incident, IncidentState, Opening, SETTLE_MS};
 use crate::ports::DbError;
 use crate::record::record;
 use crate::time::UnixMs;
 
 /// Rows of one JSON parameter: 200 of at most ~1 KB stay far below D1's 2 MB a value.
 const ROWS_PER_STATEMENT: usize = 200;
-/// Most rows of one incident that are read: an incident of 500 messages is a storm, whose end says no more than its beginning.
-pub const MAX_ROWS: i64 = 500;
+/// Most rows of one incident that are read: a storm of 300 alerts on three channels with their ends is 2,400 lines of at most ~200
+/// bytes, half a megabyte.
+pub const MAX_ROWS: i64 = 2_500;
 
 macro_rules! select {
     () => {
@@ -214,32 +217,43 @@ pub fn settle(now: UnixMs) -> [Statement; 2] {
     ]
 }
 
-/// Opens an incident, or adds to the open one of its key; one batch. [`incidents`] of the last result is that incident.
-pub fn open(opening: &Opening) -> [Statement; 3] {
+/// Opens an incident, or adds to the open one of its key; one batch. [`incidents`] of the last result is that incident. What the same
+/// source said in the same words within [`REPEAT_MS`] is not said again: it is the same request, sent again.
+pub fn open(opening: &Opening) -> [Statement; 4] {
     let text = |text: &str| Param::from(text);
-    let at = Param::Int(opening.at.0);
-    let severity = text(opening.severity.as_str());
+    let (at, severity) = (Param::Int(opening.at.0), text(opening.severity.as_str()));
     [
         Statement::new(
             "INSERT INTO incident (id, key, title, severity, owner, state, opened_at, resolved_at, version)
              SELECT ?1, ?2, ?3, ?4, ?5, 'open', ?6, NULL, 1
              WHERE NOT EXISTS (SELECT 1 FROM incident WHERE key = ?2 AND state = 'open') ON CONFLICT DO NOTHING",
-            [text(&opening.id()), text(&opening.key), text(&opening.title), severity, text(&opening.owner), at.clone()],
+            [text(&opening.id()), text(&opening.key), text(&opening.title), severity.clone(), text(&opening.owner), at.clone()],
+        ),
+        Statement::new(
+            "UPDATE incident SET severity = ?2, version = version + 1 WHERE key = ?1 AND state = 'open'
+               AND instr('info warning critical', ?2) > instr('info warning critical', severity)",
+            [text(&opening.key), severity],
         ),
         Statement::new(
             "INSERT INTO incident_entry (incident, at, kind, alert, seq, actor, text)
-             SELECT id, ?2, 'detected', '', 0, ?3, ?4 FROM incident WHERE key = ?1 AND state = 'open' ON CONFLICT DO NOTHING",
-            [text(&opening.key), at, text(&opening.source), text(&opening.text)],
+             SELECT i.id, ?2, 'detected', '', ?6, ?3, ?4 FROM incident i WHERE i.key = ?1 AND i.state = 'open' AND NOT EXISTS (
+               SELECT 1 FROM incident_entry e WHERE e.incident = i.id AND e.at > ?2 - ?5 AND e.kind = 'detected' AND e.actor = ?3 AND e.text = ?4)
+             ON CONFLICT DO NOTHING",
+            [text(&opening.key), at, text(&opening.source), text(&opening.text), Param::Int(REPEAT_MS), Param::Int(opening.seq())],
         ),
         Statement::new(concat!(select!(), "WHERE key = ?1 AND state = 'open'"), [text(&opening.key)]),
     ]
 }
 
-/// The incidents in `state`, all without it, that were opened before `before`, the newest first.
-pub fn list(state: Option<IncidentState>, before: UnixMs, limit: i64) -> Statement {
+/// The incidents in `state`, all without it, that come after the incident `after`: the newest first.
+pub fn list(state: Option<IncidentState>, after: Option<&str>, limit: i64) -> Statement {
     Statement::new(
-        concat!(select!(), "WHERE opened_at < ?1 AND (?2 IS NULL OR state = ?2) ORDER BY opened_at DESC, id LIMIT ?3"),
-        [Param::Int(before.0), state.map(IncidentState::as_str).into(), Param::Int(limit)],
+        concat!(
+            select!(),
+            "WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR (opened_at, id) < (SELECT opened_at, id FROM incident WHERE id = ?2))
+             ORDER BY opened_at DESC, id DESC LIMIT ?3"
+        ),
+        [state.map(IncidentState::as_str).into(), after.into(), Param::Int(limit)],
     )
 }
 
@@ -269,69 +283,109 @@ pub struct Member {
 
 record!(Member { alert, episode, rule, name, severity, ended_at, ended_by, .. });
 
-/// A stored entry of the timeline.
+/// A line of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntryRow {
+pub struct Line {
     /// When.
     pub at: UnixMs,
-    /// What was done.
-    pub kind: EntryKind,
-    /// The alert; empty for the incident.
-    pub alert: String,
+    /// `opened`, `fired`, `ended`, `notified`, `delivered`, `undelivered`, or the word of an [`EntryKind`](crate::incident::EntryKind).
+    pub kind: String,
     /// Who; empty for Parapet.
     pub actor: String,
+    /// The name of the alert; empty for the incident.
+    pub alert: String,
+    /// The channel of a message.
+    pub channel: String,
     /// In words.
     pub text: String,
 }
 
-record!(EntryRow { at, kind, alert, actor, text, .. });
+record!(Line { at, kind, actor, alert, channel, text, .. });
 
-/// A message about an alert of an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageRow {
-    /// Its alert.
-    pub alert: String,
-    /// Its channel.
-    pub channel: String,
-    /// Why it was sent.
-    pub reason: String,
-    /// Where it stands.
-    pub state: String,
-    /// When it was written.
-    pub created_at: UnixMs,
-    /// When it was delivered or given up.
-    pub closed_at: Option<UnixMs>,
-    /// What the peer said.
-    pub detail: Option<String>,
-}
-
-record!(MessageRow { alert, channel, reason, state, created_at, closed_at, detail, .. });
-
-/// Reads one incident: itself, its alerts, its entries, its messages.
-pub fn one(id: &str) -> [Statement; 4] {
+/// Reads one incident: itself, its alerts, its timeline. Of messages the timeline says why each was written, and of
+/// those that were given up what the peer said last; of one moment's lines those come first that the others follow from.
+pub fn one(id: &str) -> [Statement; 3] {
     let of = |sql| Statement::new(sql, [id.into(), Param::Int(MAX_ROWS)]);
     [
         Statement::new(concat!(select!(), "WHERE id = ?1"), [id.into()]),
         of("SELECT alert, episode, rule, name, severity, ended_at, ended_by FROM incident_alert WHERE incident = ?1
             ORDER BY episode, alert LIMIT ?2"),
-        of("SELECT at, kind, alert, actor, text FROM incident_entry WHERE incident = ?1 ORDER BY at, kind, alert, seq LIMIT ?2"),
         // The message that tells of the end is written at the end.
-        of("SELECT o.alert, o.channel, o.reason, o.state, o.created_at, o.closed_at, o.detail FROM incident_alert m
-            JOIN outbox o ON o.alert = m.alert AND o.created_at >= m.episode AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)
-            WHERE m.incident = ?1 ORDER BY o.created_at, o.alert, o.channel LIMIT ?2"),
+        of("WITH m AS (SELECT * FROM incident_alert WHERE incident = ?1),
+              o AS (SELECT o.*, m.name FROM m JOIN outbox o ON o.alert = m.alert AND o.created_at >= m.episode
+                  AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)
+                UNION ALL SELECT o.*, '' FROM outbox o WHERE o.alert = ?1)
+            SELECT at, kind, actor, alert, channel, text FROM (
+              SELECT 0 AS place, opened_at AS at, 'opened' AS kind, '' AS actor, '' AS alert, '' AS channel, title AS text
+                FROM incident WHERE id = ?1
+              UNION ALL SELECT 1, episode, 'fired', '', name, '', severity FROM m
+              UNION ALL SELECT CASE e.kind WHEN 'resolved' THEN 6 WHEN 'verdict' THEN 7 ELSE 2 END, e.at, e.kind, e.actor,
+                coalesce((SELECT name FROM m WHERE m.alert = e.alert LIMIT 1), e.alert), '', e.text FROM incident_entry e WHERE e.incident = ?1
+              UNION ALL SELECT 3, created_at, 'notified', '', name, channel, reason FROM o
+              UNION ALL SELECT 4, closed_at, CASE state WHEN 'dead' THEN 'undelivered' ELSE state END, '', name, channel,
+                CASE state WHEN 'dead' THEN reason || coalesce(': ' || detail, '') ELSE reason END
+                FROM o WHERE closed_at IS NOT NULL
+              UNION ALL SELECT 1, ended_at, 'ended', coalesce(ended_by, ''), name, '', '' FROM m WHERE ended_at IS NOT NULL
+            ) ORDER BY at, place, alert, channel LIMIT ?2"),
     ]
 }
 
-/// One incident, its alerts, its entries and its messages.
-pub type Whole = (Incident, Vec<Member>, Vec<EntryRow>, Vec<MessageRow>);
+/// One incident, its alerts and its timeline.
+pub type Whole = (Incident, Vec<Member>, Vec<Line>);
 
 /// What [`one`] found; `None` if there is no such incident.
 pub fn whole(results: Vec<StatementResult>) -> Result<Option<Whole>, DbError> {
     let mut results = results.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let incident = incidents(next())?.into_iter().next();
-    let (members, entries, messages) = (next().decode("incident_alert")?, next().decode("incident_entry")?, next().decode("outbox")?);
-    Ok(incident.map(|incident| (incident, members, entries, messages)))
+    let (members, lines) = (next().decode("incident_alert")?, next().decode("incident_entry")?);
+    Ok(incident.map(|incident| (incident, members, lines)))
+}
+
+/// Reads what a change is decided on: the incident, and what was written of it after `since`.
+pub fn lately(id: &str, since: UnixMs) -> [Statement; 2] {
+    [
+        Statement::new(concat!(select!(), "WHERE id = ?1"), [id.into()]),
+        Statement::new(
+            "SELECT kind, actor, text FROM incident_entry WHERE incident = ?1 AND at > ?2 ORDER BY at DESC LIMIT ?3",
+            [id.into(), Param::Int(since.0), Param::Int(MAX_ROWS)],
+        ),
+    ]
+}
+
+/// What [`lately`] found.
+pub fn found_lately(results: Vec<StatementResult>) -> Result<Option<(Incident, Vec<Entry>)>, DbError> {
+    let mut results = results.into_iter();
+    let mut next = || results.next().unwrap_or_default();
+    let (found, entries) = (incidents(next())?, next().decode("incident_entry")?);
+    Ok(found.into_iter().next().map(|incident| (incident, entries)))
+}
+
+/// Stores `next` with `entries`, if the stored version is the one before its own; the last result has a row if it was.
+pub fn change(next: &Incident, entries: &[Entry], at: UnixMs) -> [Statement; 2] {
+    let (id, version) = (Param::from(next.id.as_str()), Param::Int(next.version));
+    let rows: Vec<_> = entries.iter().map(|entry| (entry.kind.as_str(), &entry.actor, &entry.text)).collect();
+    [
+        Statement::new(
+            "INSERT INTO incident_entry (incident, at, kind, alert, seq, actor, text)
+             SELECT i.id, ?3, json_extract(j.value, '$[0]'), '', ?2, json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]')
+             FROM json_each(?4) j JOIN incident i ON i.id = ?1 AND i.version = ?2 - 1",
+            [id.clone(), version.clone(), Param::Int(at.0), Param::Text(serde_json::to_string(&rows).unwrap_or_default())],
+        ),
+        Statement::new(
+            "UPDATE incident SET severity = ?3, owner = ?4, state = ?5, resolved_at = ?6, verdict = ?7, version = ?2
+             WHERE id = ?1 AND version = ?2 - 1 RETURNING id",
+            [
+                id,
+                version,
+                next.severity.as_str().into(),
+                next.owner.as_str().into(),
+                next.state.as_str().into(),
+                next.resolved_at.map(|at| at.0).into(),
+                next.verdict.map(AlarmVerdict::as_str).into(),
+            ],
+        ),
+    ]
 }
 
 /// Drops at most `rows` incidents resolved before `before`, with what belongs to them; one transaction.

@@ -1,6 +1,7 @@
 //! Parapet's own paths: which endpoint, for which methods, for which role. The one table.
 
 use super::auth::Role;
+use super::incidents;
 use super::problem::Problem;
 use crate::alert::respond::Verb;
 
@@ -51,6 +52,14 @@ pub enum Endpoint {
     Alert(String),
     /// `POST /api/v1/alerts/{id}/{verb}`.
     Act(String, Verb),
+    /// `GET /api/v1/incidents`.
+    ListIncidents,
+    /// `POST /api/v1/incidents`.
+    OpenIncident,
+    /// `GET /api/v1/incidents/{id}`.
+    Incident(String),
+    /// `POST /api/v1/incidents/{id}/{verb}`.
+    EditIncident(String, incidents::Verb),
     /// `POST /api/v1/slack/actions`: signed by Slack, and has no token.
     SlackAction,
     /// Alertmanager's, below `/api/v2/`.
@@ -111,11 +120,21 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             })?;
             found(Endpoint::Act((*id).to_owned(), verb), Role::Operator)
         }
-        (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
+        (["api", "v1", "incidents"], "GET" | "HEAD") => found(Endpoint::ListIncidents, Role::Viewer),
+        (["api", "v1", "incidents"], "POST") => found(Endpoint::OpenIncident, Role::Operator),
+        (["api", "v1", "incidents", id], "GET" | "HEAD") => found(Endpoint::Incident((*id).to_owned()), Role::Viewer),
+        (["api", "v1", "incidents", id, verb], "POST") => {
+            let verb = incidents::Verb::from_str(verb)
+                .ok_or_else(|| Problem::not_found("An incident takes /notes, /owner, /severity and /resolve."))?;
+            found(Endpoint::EditIncident((*id).to_owned(), verb), Role::Operator)
+        }
+        (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences" | "incidents"], _) => {
+            Err(Problem::method_not_allowed("GET or POST"))
+        }
         (
             ["api", "metrics", "realtime"]
             | ["api", "v1", "health" | "alerts" | "deliveries"]
-            | ["api", "v1", "deliveries" | "alerts", _]
+            | ["api", "v1", "deliveries" | "alerts" | "incidents", _]
             | ["api", "v1", "rules", _, "explain"],
             _,
         ) => Err(Problem::method_not_allowed("GET")),
@@ -123,7 +142,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             ["api", "test-alert"]
             | ["api", "v1", "slack", "actions"]
             | ["api", "v1", "config", "activate"]
-            | ["api", "v1", "alerts", _, _]
+            | ["api", "v1", "alerts" | "incidents", _, _]
             | ["api", "v1", "deliveries", _, "redrive"],
             _,
         ) => Err(Problem::method_not_allowed("POST")),
@@ -179,5 +198,16 @@ mod tests {
         assert_eq!(resolve("GET", "/api/v1/rules/r-1/explain").unwrap(), (Endpoint::Explain("r-1".into()), Role::Viewer));
         assert_eq!(resolve("POST", "/api/v1/rules/r-1/explain").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/rules/r-1").unwrap_err().status, 404);
+        assert_eq!(resolve("GET", "/api/v1/incidents").unwrap(), (Endpoint::ListIncidents, Role::Viewer));
+        assert_eq!(resolve("POST", "/api/v1/incidents").unwrap(), (Endpoint::OpenIncident, Role::Operator));
+        assert_eq!(resolve("GET", "/api/v1/incidents/inc_1").unwrap(), (Endpoint::Incident("inc_1".into()), Role::Viewer));
+        for verb in incidents::Verb::ALL {
+            let edit = (Endpoint::EditIncident("inc_1".into(), verb), Role::Operator);
+            assert_eq!(resolve("POST", &format!("/api/v1/incidents/inc_1/{}", verb.as_str())).unwrap(), edit);
+        }
+        assert_eq!(resolve("POST", "/api/v1/incidents/inc_1/forget").unwrap_err().status, 404);
+        for (method, path) in [("DELETE", ""), ("DELETE", "/inc_1"), ("GET", "/inc_1/notes")] {
+            assert_eq!(resolve(method, &format!("/api/v1/incidents{path}")).unwrap_err().status, 405, "{method} {path}");
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod deliveries;
 pub mod endpoint;
 pub mod exposition;
 pub mod health;
+pub mod incidents;
 pub mod ingest;
 pub mod problem;
 pub mod realtime;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::alert::incident::tests::subject;
-use crate::alert::respond::{Act, respond};
+use crate::alert::respond::{Act, AlarmVerdict, respond};
 use crate::alert::suppress::{SuppressedBy, Suppression};
 use crate::record::read;
 use crate::time::{HOUR_MS, MINUTE_MS};
@@ -61,6 +61,8 @@ fn an_act_is_told_once_with_its_words_and_an_end_with_who_ended_it() {
     assert_eq!(told(after(&snooze, None)), (None, by(EntryKind::Acknowledged, "until 2026-03-02T13:01:00.000Z")));
     let resolved = told(after(&Act::Resolve { verdict: None }, None));
     assert_eq!(resolved, (Some((later, Some("Thandi".to_owned()))), vec![]));
+    let judged = told(after(&Act::Resolve { verdict: Some(AlarmVerdict::FalseAlarm) }, None));
+    assert_eq!(judged.1, by(EntryKind::Verdict, "false_alarm"));
 
     // A tick changes the state afterwards: whoever has it did not take it again.
     let taken = after(&Act::Acknowledge, None).next;

@@ -1,0 +1,81 @@
+//! What a person does about an incident: note, hand over, judge anew, resolve. Pure: an incident, an edit, what is written.
+//!
+//! Invariants: an edit is applied by compare-and-swap on the incident's version, with its entries in the same batch, so of two at
+//! once both are told in the timeline, or the second finds nothing left to do. The same words of the same person within
+//! [`REPEAT_MS`] are the same request sent again after a lost answer: they are written once.
+
+use super::{EntryKind, Incident, IncidentState};
+use crate::alert::respond::AlarmVerdict;
+use crate::config::alerting::Severity;
+use crate::record::record;
+use crate::time::{MINUTE_MS, UnixMs};
+
+/// How long the same words are a repetition: clients and people send again within a minute or two, and nobody means
+/// the same note twice in ten.
+pub const REPEAT_MS: i64 = 10 * MINUTE_MS;
+
+/// One edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Write something down; also when it is over.
+    Note(String),
+    /// Somebody else sees to it.
+    Owner(String),
+    /// It is better or worse.
+    Severity(Severity),
+    /// It is over, or was and is judged only now.
+    Resolve {
+        /// What it turned out to be.
+        verdict: Option<AlarmVerdict>,
+        /// What there is to say.
+        note: Option<String>,
+    },
+}
+
+/// What somebody did, to be told in the timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What was done.
+    pub kind: EntryKind,
+    /// Who.
+    pub actor: String,
+    /// In words.
+    pub text: String,
+}
+
+record!(Entry { kind, actor, text, .. });
+
+/// The incident after `edit` of `by` and what is told of it; `None` when it is as they want it already. `lately` is what was
+/// written within [`REPEAT_MS`].
+pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: UnixMs) -> Option<(Incident, Vec<Entry>)> {
+    let mut next = Incident { version: incident.version + 1, ..incident.clone() };
+    let mut entries = Vec::new();
+    let mut write = |kind, text: &str| entries.push(Entry { kind, actor: by.to_owned(), text: text.to_owned() });
+    let is_new = |text: &str| !lately.iter().any(|entry| entry.kind == EntryKind::Note && entry.actor == by && entry.text == text);
+    match edit {
+        Edit::Note(text) if is_new(text) => write(EntryKind::Note, text),
+        Edit::Owner(owner) if incident.owner != *owner => {
+            write(EntryKind::Owner, owner);
+            next.owner.clone_from(owner);
+        }
+        Edit::Severity(severity) if incident.severity != *severity => {
+            write(EntryKind::Severity, severity.as_str());
+            next.severity = *severity;
+        }
+        Edit::Resolve { verdict, note } => {
+            if let Some(text) = note.as_ref().filter(|text| is_new(text)) {
+                write(EntryKind::Note, text);
+            }
+            if incident.state == IncidentState::Open {
+                write(EntryKind::Resolved, "");
+                (next.state, next.resolved_at) = (IncidentState::Resolved, Some(now));
+            }
+            if let Some(verdict) = verdict.filter(|verdict| incident.verdict != Some(*verdict)) {
+                write(EntryKind::Verdict, verdict.as_str());
+                next.verdict = Some(verdict);
+            }
+        }
+        Edit::Note(_) | Edit::Owner(_) | Edit::Severity(_) => {}
+    }
+    (!entries.is_empty()).then_some((next, entries))
+}
