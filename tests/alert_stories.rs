@@ -282,8 +282,8 @@ fn a_database_that_refuses_a_tick_changes_nothing_and_one_that_loses_its_answer_
     for fault in [DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter] {
         let mut world = World::with_rules(vec![switch("s-one")]);
         world.set("s-one", 1.0, at_s(-5));
-        // The second batch of a tick is its write.
-        world.db.fail_next([DbFault::None, fault]);
+        // The first batch of a tick reads, the second asks what is usual of what begins, the third is its write.
+        world.db.fail_next([DbFault::None, DbFault::None, fault]);
         assert!(matches!(world.tick(at_s(0)).outcome, TickOutcome::Failed { .. }));
         assert_eq!(world.messages().len(), if fault == DbFault::LoseAfter { 2 } else { 0 });
         world.set("s-one", 1.0, at_s(5));
@@ -811,6 +811,32 @@ fn a_rules_texts_say_what_its_alert_has_on_every_channel() {
         assert!(says(&bodies[0], "Beyond 2 % since 14:00 SAST: see platform."), "{}", bodies[0]);
         assert!(says(&bodies[1], "10 % of requests to /bookings fail"), "what is over tells its worst: {}", bodies[1]);
     }
+}
+
+#[test]
+fn what_was_usual_a_week_ago_is_said_from_the_first_message_to_the_last() {
+    use parapet::ports::Db;
+    use parapet::storage::series::write_minutes;
+    let by_route = Rule { by: vec!["route".to_owned()], ..error_rate() };
+    let mut world = World::with_rules(vec![by_route]);
+    // A week ago, in the same hour: 4 of 1,000 on this route, and another route that was worse.
+    let week_s = 7 * 86_400;
+    world.traffic_to("/bookings", at_s(-600 - week_s), at_s(-590 - week_s), 996, 4);
+    world.traffic_to("/other", at_s(-600 - week_s), at_s(-590 - week_s), 50, 50);
+    let minutes = std::mem::take(&mut world.live.slices);
+    world::block_on(world.db.batch(write_minutes(0, &minutes))).unwrap();
+    world.traffic_to("/bookings", at_s(-300), at_s(600), 9, 1);
+    world.traffic_to("/new", at_s(-300), at_s(600), 9, 1);
+    world.traffic_to("/bookings", at_s(600), at_s(1_200), 100, 0);
+    world.run(at_s(0), at_s(1_200));
+    let arrivals = world.http.arrivals.borrow();
+    let said = |route: &str| -> Vec<String> {
+        let texts = arrivals.iter().filter(|arrival| arrival.peer == SLACK).map(|arrival| arrival.body.to_string().replace('\u{a0}', " "));
+        texts.filter(|text| text.contains(&format!("route={route}"))).collect()
+    };
+    assert_eq!(said("/bookings").len(), 2);
+    assert!(said("/bookings").iter().all(|text| text.contains("*Normal*\\n0.4 %")), "{:?}", said("/bookings"));
+    assert!(said("/new").iter().all(|text| !text.contains("Normal")), "nothing is known of it: {:?}", said("/new"));
 }
 
 #[test]

@@ -295,7 +295,8 @@ fn change(
         None if matches!(aggregate, Aggregate::Sum | Aggregate::Count | Aggregate::Rate) => 0.0,
         None => return Ok(Verdict::NoData(NoDataWhy::NothingInWindow)),
     };
-    Ok(judge(Measured::new(value / baseline - 1.0, threshold, Unit::Ratio, now.window.length_ms())))
+    let measured = Measured::new(value / baseline - 1.0, threshold, Unit::Ratio, now.window.length_ms());
+    Ok(judge(measured.normally(baseline, Unit::of(&of.series, aggregate))))
 }
 
 fn burn_rate((bad, all): (&Selector, &Selector), seen: &[Observation], allowed: f64, pace: Pace, at: Moment) -> Result<Verdict, RuleFault> {

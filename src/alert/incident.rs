@@ -358,7 +358,7 @@ pub fn step(stored: Option<&AlertState>, subject: &Subject, signal: Signal, now:
             if now < until {
                 return Step::only(Transition::StillFiring(Firing::KeptUntil(until)));
             }
-            end(AlertState { measured: measured.or(state.measured), ..touched(state, now) }, NotifyReason::Resolved, now)
+            end(AlertState { measured: newest(measured, state), ..touched(state, now) }, NotifyReason::Resolved, now)
         }
         (Phase::Firing, Some(state), Signal::Gone) => end(touched(state, now), NotifyReason::RuleRemoved, now),
         (_, _, Signal::On { measured, detail }) => begin(stored, subject, measured, detail, now),
@@ -404,12 +404,17 @@ pub(crate) fn touched(state: &AlertState, now: UnixMs) -> AlertState {
     AlertState { version: state.version + 1, at: now, ..state.clone() }
 }
 
+/// What was measured last.
+fn newest(measured: Option<Measured>, state: &AlertState) -> Option<Measured> {
+    measured.map(|measured| measured.after(state.measured)).or(state.measured)
+}
+
 fn held(state: &AlertState, subject: &Subject, measured: Option<Measured>, detail: Option<String>, now: UnixMs) -> AlertState {
     let peak = match (state.peak, measured) {
         (Some(peak), Some(measured)) => Some(measured.threshold.worse(peak, measured.value)),
         (peak, measured) => peak.or(measured.map(|measured| measured.value)),
     };
-    AlertState { subject: subject.clone(), last_held_at: now, measured: measured.or(state.measured), peak, detail, ..touched(state, now) }
+    AlertState { subject: subject.clone(), last_held_at: now, measured: newest(measured, state), peak, detail, ..touched(state, now) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::contributors::Contributor;
-use super::quantity::Measured;
+use super::quantity::{Measured, Normal};
 use super::respond::Response;
 use crate::config::alerting::Severity;
 use crate::config::site::Site;
@@ -154,8 +154,8 @@ pub struct Notification {
     pub measured: Option<Measured>,
     /// The worst value of the episode, in the unit of `measured`.
     pub peak: Option<f64>,
-    /// What is normal, in the unit of `measured`; known once there are baselines.
-    pub normal: Option<f64>,
+    /// What is usual, where that is known.
+    pub normal: Option<Normal>,
     /// Which label values explain it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contributors: Vec<Contributor>,
@@ -269,8 +269,7 @@ impl Notification {
 
     /// What is normal, printed.
     pub fn normal_text(&self) -> Option<String> {
-        let measured = self.measured.as_ref()?;
-        self.normal.map(|normal| measured.unit.text(normal, &self.site.currency))
+        self.normal.map(|normal| normal.unit.text(normal.value, &self.site.currency))
     }
 
     /// What every channel shows, in this order: labels of at most ten facts with their texts.

@@ -149,10 +149,10 @@ pub fn looks(when: &When) -> Vec<Look<'_>> {
     }
 }
 
-/// The reads of D1 that `rules` need at `now`: one for each stretch, names together.
-pub fn stored_reads<'a>(rules: impl IntoIterator<Item = &'a Rule>, now: UnixMs, zone: chrono_tz::Tz) -> Vec<StoredRead> {
+/// The reads of D1 that `looks` need at `now`: one for each stretch, names together.
+pub fn stored_reads<'a>(looks: impl IntoIterator<Item = Look<'a>>, now: UnixMs, zone: chrono_tz::Tz) -> Vec<StoredRead> {
     let mut reads: BTreeMap<Stretch, Vec<String>> = BTreeMap::new();
-    for look in rules.into_iter().flat_map(|rule| looks(&rule.when)) {
+    for look in looks {
         for stretch in stitch(&look, now, zone).stored {
             let names = reads.entry(stretch).or_default();
             if !names.contains(&look.of.series) {
@@ -253,8 +253,12 @@ impl<'a> View<'a> {
 
 /// What `rule` sees at `now`. `known` are the instances it has alerts of: they are answered even if nothing is left of them.
 pub fn observe(rule: &Rule, known: &[Labels], now: UnixMs, zone: chrono_tz::Tz, view: &View<'_>) -> Observed {
+    observe_looks(&looks(&rule.when), &rule.by, known, now, zone, view)
+}
+
+/// As [`observe`], of `looks` set apart `by` labels.
+pub fn observe_looks(looks: &[Look<'_>], by: &[String], known: &[Labels], now: UnixMs, zone: chrono_tz::Tz, view: &View<'_>) -> Observed {
     let live = view.live.as_ref().map_err(Clone::clone)?;
-    let looks = looks(&rule.when);
     let mut groups = Groups::default();
     let mut windows = Vec::new();
     for (place, look) in looks.iter().enumerate() {
@@ -262,18 +266,18 @@ pub fn observe(rule: &Rule, known: &[Labels], now: UnixMs, zone: chrono_tz::Tz, 
         let place = (place, looks.len());
         for stretch in &stitch.stored {
             match view.stored.get(stretch) {
-                Some(Ok(rows)) => rows.merge_into(&mut groups, place, look.of, &rule.by, stretch.1),
+                Some(Ok(rows)) => rows.merge_into(&mut groups, place, look.of, by, stretch.1),
                 Some(Err(blindness)) => return Err((*blindness).clone()),
                 None => return Err(Blindness::Stored { message: "they were not asked for".to_owned() }),
             }
         }
         if let Some(window) = stitch.live {
-            live.merge_into(&mut groups, place, look.of, &rule.by, window);
+            live.merge_into(&mut groups, place, look.of, by, window);
         }
         windows.push(stitch.whole);
     }
     let mut groups = groups.bounded(looks.len());
-    if rule.by.is_empty() {
+    if by.is_empty() {
         groups.of(Labels::new(), looks.len());
     }
     for labels in known {

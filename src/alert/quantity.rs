@@ -169,14 +169,40 @@ pub struct Measured {
     /// Where the value has to get back to before a firing alert ends; `None`, the threshold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<f64>,
+    /// What is usual, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normal: Option<Normal>,
 }
 
-record!(Measured { value, threshold, unit, over_ms, recovery, .. });
+record!(Measured { value, threshold, unit, over_ms, recovery, normal, .. });
+
+/// What is usual, in its own unit: that of a change is what it changed from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Normal {
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: Unit,
+}
+
+record!(Normal { value, unit, .. });
 
 impl Measured {
     /// A value held against a threshold, which is also where it recovers.
     pub fn new(value: f64, threshold: Threshold, unit: Unit, over_ms: i64) -> Self {
-        Self { value, threshold, unit, over_ms, recovery: None }
+        Self { value, threshold, unit, over_ms, recovery: None, normal: None }
+    }
+
+    /// The same where this is usual.
+    #[must_use]
+    pub fn normally(self, value: f64, unit: Unit) -> Self {
+        Self { normal: Some(Normal { value, unit }), ..self }
+    }
+
+    /// The same, with what was usual `before` where this does not say.
+    #[must_use]
+    pub fn after(self, before: Option<Self>) -> Self {
+        Self { normal: self.normal.or(before.and_then(|before| before.normal)), ..self }
     }
 
     /// Whether a firing alert may end.

@@ -7,7 +7,7 @@ use super::due::due;
 use super::evaluate::{Verdict, zone};
 use super::history::History;
 use super::incident::{AlertState, Subject};
-use super::observe::{Coverage, Labels, stored_reads};
+use super::observe::{Coverage, Labels, looks, stored_reads};
 use super::tick::{Decision, Memory, Seen, decide};
 use super::watch::ALERTNAME;
 use crate::channel::Addresses;
@@ -50,7 +50,9 @@ impl<'a> Rehearsal<'a> {
 
     /// Evaluates every rule at `now`, which is after every tick before, on what `history` holds.
     pub fn tick(&mut self, now: UnixMs, history: &mut History, coverage: Coverage) -> Ticked {
-        let stored = history.stored(stored_reads(due(&self.config.alerting.rules, self.memory.last.as_ref(), now), now, zone(self.config)));
+        let due = due(&self.config.alerting.rules, self.memory.last.as_ref(), now);
+        let looks = due.into_iter().flat_map(|rule| looks(&rule.when));
+        let stored = history.stored(stored_reads(looks, now, zone(self.config)));
         let seen = Seen { live: history.live(now, coverage), config_problem: None };
         let Decision { judged, changes, report } = decide(now, (self.config, &self.addresses), &self.memory, &stored, &seen);
         let verdicts = judged.into_iter().map(|judged| {

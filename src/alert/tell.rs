@@ -216,7 +216,7 @@ pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config
         labels: subject.labels.clone(),
         measured: state.measured,
         peak: state.peak,
-        normal: None,
+        normal: state.measured.and_then(|measured| measured.normal),
         contributors: state.contributors.clone(),
         for_ms: subject.for_ms,
         response: state.response.clone(),

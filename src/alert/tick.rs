@@ -12,10 +12,11 @@ use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
 use super::explained::explained;
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
-use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, View, observe, stored_reads};
+use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, StoredRead, View, looks, observe, stored_reads};
 use super::route::Routing;
 use super::suppress::{Suppression, Suppressors};
 use super::tell::tell;
+use super::usual;
 use super::watch;
 use crate::channel::Addresses;
 use crate::config::Config;
@@ -167,7 +168,10 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     let stored = stored_minutes(now, &due(&config.alerting.rules, memory.last.as_ref(), now), zone(config), db).await;
 
     // Decide, from what was read alone.
-    let Decision { changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
+    let Decision { mut changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
+
+    // Say of what begins what is usual; it decides nothing.
+    usual::look_up(&mut changes, config, now, db).await;
 
     // Write in one transaction: the states, their messages, their incidents, and that this moment is done.
     let mut statements = enqueue(&changes, now);
@@ -251,8 +255,13 @@ pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbEr
 
 /// The stored rows that `rules` need at `now`.
 pub(super) async fn stored_minutes(now: UnixMs, rules: &[&Rule], zone: chrono_tz::Tz, db: &impl Db) -> Stored {
+    read_stored(stored_reads(rules.iter().flat_map(|rule| looks(&rule.when)), now, zone), db).await
+}
+
+/// The stored rows of each read, or why there are none.
+pub(super) async fn read_stored(reads: Vec<StoredRead>, db: &impl Db) -> Stored {
     let mut stored = Stored::new();
-    for read in stored_reads(rules.iter().copied(), now, zone) {
+    for read in reads {
         let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
         let (resolution, window) = read.stretch;
         let statement = match resolution {

@@ -6,7 +6,7 @@ use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
 use super::*;
 use crate::alert::contributors::Contributor;
 use crate::alert::notification::{NotifyReason, Stamp};
-use crate::alert::quantity::{Measured, Threshold, Unit};
+use crate::alert::quantity::{Measured, Normal, Threshold, Unit};
 use crate::config::alerting::{EmailFormat, PagerDutyRegion, Severity};
 use crate::ports::{HttpError, HttpResponse};
 use crate::record::FromJson;
@@ -39,7 +39,7 @@ pub(crate) fn firing() -> Notification {
         ]),
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 5 * MINUTE_MS)),
         peak: Some(0.064),
-        normal: Some(0.003),
+        normal: Some(Normal { value: 0.003, unit: Unit::Ratio }),
         contributors: vec![Contributor { label: "country".into(), value: "ZA".into(), share: 0.64 }],
         response: None,
         for_ms: 5 * MINUTE_MS,

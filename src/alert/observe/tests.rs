@@ -84,7 +84,7 @@ fn a_long_window_counts_every_value_once_at_any_moment() {
         let now = NOON.plus(offset_ms);
         let over = rule(Over::Ms(HOUR_MS), &[]);
         let live = every(SLICE_MS, NOON.plus(-LIVE_MS), now.floor(SLICE_MS));
-        let stored = stored_reads(std::slice::from_ref(&over), now, ZONE)
+        let stored = stored_reads(looks(&over.when), now, ZONE)
             .into_iter()
             .map(|read| {
                 // The store knows more than was asked for; only the asked range may count.
@@ -101,7 +101,7 @@ fn a_long_window_counts_every_value_once_at_any_moment() {
 #[test]
 fn today_begins_at_local_midnight_and_right_after_it_needs_no_stored_minutes() {
     let today = rule(Over::Today, &[]);
-    let reads = stored_reads(std::slice::from_ref(&today), NOON, ZONE);
+    let reads = stored_reads(looks(&today.when), NOON, ZONE);
     let spans: Vec<_> = reads.iter().map(|read| (read.stretch.0, read.stretch.1.from.rfc3339(), read.stretch.1.to.rfc3339())).collect();
     let text = |hour: &str| format!("2026-03-{hour}:00.000Z");
     assert_eq!(
@@ -110,7 +110,7 @@ fn today_begins_at_local_midnight_and_right_after_it_needs_no_stored_minutes() {
         "whole hours as hours, the rest by the minute"
     );
     let just_after_midnight = NOON.plus(10 * HOUR_MS + 9 * MINUTE_MS);
-    assert!(stored_reads(std::slice::from_ref(&today), just_after_midnight, ZONE).is_empty());
+    assert!(stored_reads(looks(&today.when), just_after_midnight, ZONE).is_empty());
     let live = every(SLICE_MS, just_after_midnight.plus(-LIVE_MS), just_after_midnight);
     assert_eq!(amount(&seen(&today, just_after_midnight, &live, &Stored::new())), 54);
 }
@@ -122,7 +122,7 @@ fn rules_with_one_window_share_one_read() {
         of.series = "y_total".into();
     }
     let rules = [rule(Over::Ms(HOUR_MS), &[]), other.clone(), other, rule(Over::Ms(MINUTE_MS), &[])];
-    let reads = stored_reads(&rules, NOON, ZONE);
+    let reads = stored_reads(rules.iter().flat_map(|rule| looks(&rule.when)), NOON, ZONE);
     assert_eq!(reads.iter().map(|read| read.names.clone()).collect::<Vec<_>>(), [["x_total", "y_total"]]);
 }
 
@@ -151,7 +151,7 @@ fn failing_to_look_is_not_finding_nothing() {
     assert_eq!(look(&short, &missing, &none), Err(Blindness::Live { shards: vec![2] }));
     let long = rule(Over::Ms(HOUR_MS), &[]);
     let blindness = Blindness::Stored { message: "busy".into() };
-    let stretch = stored_reads(std::slice::from_ref(&long), NOON, ZONE)[0].stretch;
+    let stretch = stored_reads(looks(&long.when), NOON, ZONE)[0].stretch;
     let stored = Stored::from([(stretch, Err(blindness.clone()))]);
     assert_eq!(look(&long, &Coverage::Whole, &stored), Err(blindness));
     assert!(look(&long, &Coverage::Whole, &none).is_err());
@@ -196,7 +196,7 @@ fn a_change_looks_at_two_windows_that_touch_and_last_weeks_is_read_by_the_hour()
     assert_eq!(observations.iter().map(amount).collect::<Vec<_>>(), [30, 30]);
     assert_eq!(observations[1].window.to, observations[0].window.from);
     let last_week = Rule { when: change(HOUR_MS, 7 * DAY_MS), ..rule(Over::Today, &[]) };
-    let reads = stored_reads(std::slice::from_ref(&last_week), NOON.plus(7 * MINUTE_MS), ZONE);
+    let reads = stored_reads(looks(&last_week.when), NOON.plus(7 * MINUTE_MS), ZONE);
     let hours: Vec<_> = reads.iter().filter(|read| read.stretch.0 == Resolution::Hour).map(|read| read.stretch.1).collect();
     assert_eq!(hours, [Window { from: NOON.plus(-7 * DAY_MS - HOUR_MS), to: NOON.plus(-7 * DAY_MS) }]);
 }
