@@ -105,13 +105,14 @@ const STORM_MS: i64 = 5 * MINUTE_MS;
 pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2] {
     let claim = Statement::new(
         concat!(
-            "WITH lately AS (
+            "WITH lately AS MATERIALIZED (
                SELECT DISTINCT s.channel, a.rule FROM outbox s JOIN alerts a ON a.id = s.alert WHERE s.closed_at > ?4)
              UPDATE outbox SET state = 'leased', due_at = ?2, attempts = attempts + 1 WHERE id IN (
                SELECT id FROM (
                  SELECT o.id, row_number() OVER (PARTITION BY o.channel
-                   ORDER BY (o.channel, a.rule) IN (SELECT channel, rule FROM lately), o.due_at, o.created_at, o.id) AS place
-                 FROM outbox o LEFT JOIN alerts a ON a.id = o.alert WHERE o.due_at <= ?1 AND o.channel NOT IN (SELECT value FROM json_each(?3)) AND ",
+                   ORDER BY l.rule IS NOT NULL, o.due_at, o.created_at, o.id) AS place
+                 FROM outbox o LEFT JOIN alerts a ON a.id = o.alert LEFT JOIN lately l ON l.channel = o.channel AND l.rule = a.rule
+                 WHERE o.due_at <= ?1 AND o.channel NOT IN (SELECT value FROM json_each(?3)) AND ",
             unblocked!(),
             ") WHERE place = 1)
              RETURNING id, channel, attempts, coalesce(redriven_at, created_at) AS counts_from, notification,
@@ -126,8 +127,10 @@ pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2
         ],
     );
     let begin = Statement::new(
+        // The list of states is what the index `outbox_due` is of; by `leased` alone every message ever sent would be read.
         "INSERT INTO attempts (message, attempt, at, outcome)
-         SELECT id, attempts, ?1, 'unknown' FROM outbox WHERE state = 'leased' AND due_at = ?2 ON CONFLICT DO NOTHING",
+         SELECT id, attempts, ?1, 'unknown' FROM outbox WHERE state IN ('due', 'leased') AND state = 'leased' AND due_at = ?2
+         ON CONFLICT DO NOTHING",
         [Param::Int(now.0), Param::Int(lease_until.0)],
     );
     [claim, begin]
@@ -370,3 +373,6 @@ pub fn found_delivery(results: Vec<StatementResult>) -> Result<Option<(MessageRo
     let attempts = results.next().unwrap_or_default().decode::<AttemptRow>("attempts")?;
     Ok(message.map(|message| (message, attempts)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use crate::ports::{Db, DbError};
 pub(crate) struct Sqlite {
     connection: RefCell<rusqlite::Connection>,
     failure: Cell<Option<Failure>>,
+    steps: Cell<i32>,
 }
 
 /// What the next batch does instead of working.
@@ -33,7 +34,12 @@ impl Sqlite {
         for file in files {
             connection.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
         }
-        Self { connection: RefCell::new(connection), failure: Cell::new(None) }
+        Self { connection: RefCell::new(connection), failure: Cell::new(None), steps: Cell::new(0) }
+    }
+
+    /// What everything so far took, in steps of SQLite's machine: the same on every computer.
+    pub(crate) fn steps(&self) -> i32 {
+        self.steps.get()
     }
 
     /// The next batch fails that way.
@@ -62,7 +68,8 @@ impl Db for Sqlite {
         let mut connection = self.connection.borrow_mut();
         let refused = |error: rusqlite::Error| DbError::Refused { message: error.to_string() };
         let transaction = connection.transaction().map_err(refused)?;
-        let results = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let results =
+            statements.iter().map(|statement| run(&transaction, statement, &self.steps)).collect::<Result<Vec<_>, _>>().map_err(refused)?;
         transaction.commit().map_err(refused)?;
         if failure == Some(Failure::LoseAnswer) {
             return Err(DbError::Lost { message: "asked to lose the answer".into() });
@@ -71,7 +78,7 @@ impl Db for Sqlite {
     }
 }
 
-fn run(transaction: &rusqlite::Transaction<'_>, statement: &Statement) -> rusqlite::Result<StatementResult> {
+fn run(transaction: &rusqlite::Transaction<'_>, statement: &Statement, steps: &Cell<i32>) -> rusqlite::Result<StatementResult> {
     let before = transaction.total_changes();
     let mut prepared = transaction.prepare(statement.sql)?;
     let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
@@ -82,6 +89,7 @@ fn run(transaction: &rusqlite::Transaction<'_>, statement: &Statement) -> rusqli
             names.iter().enumerate().map(value).collect::<rusqlite::Result<serde_json::Map<_, _>>>().map(serde_json::Value::Object)
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
+    steps.set(steps.get() + prepared.get_status(rusqlite::StatementStatus::VmStep));
     Ok(StatementResult { rows, changes: transaction.total_changes() - before, rows_read: 0, rows_written: 0 })
 }
 
