@@ -8,12 +8,15 @@ mod world;
 
 use parapet::alert::respond::{Act, AlarmVerdict};
 use parapet::alert::tick::tick;
-use parapet::config::alerting::Severity;
+use parapet::channel::Addresses;
+use parapet::config::alerting::{Channel, Severity, Via};
+use parapet::incident::PageStatus;
 use parapet::incident::edit::Edit;
 use parapet::time::UnixMs;
 use parapet::web::auth::{Principal, Role};
 use parapet::web::incidents::{self, Detailed};
 use proptest::prelude::*;
+use world::vendors::STATUSPAGE;
 use world::{DbFault, NOON, Sqlite, World, at_s, block_on, error_rate, interleave};
 
 fn person(name: &str) -> Principal {
@@ -50,8 +53,8 @@ fn outage() -> World {
     world
 }
 
-async fn edited(db: &Sqlite, id: &str, edit: &Edit, who: &str, at: UnixMs) -> bool {
-    incidents::edit(db, id, edit, &person(who), at).await.is_ok()
+async fn edited(world: &World, id: &str, edit: &Edit, who: &str, at: UnixMs) -> bool {
+    incidents::edit(&world.db, id, edit, &person(who), (&world.config, &world.addresses), at).await.is_ok()
 }
 
 #[test]
@@ -61,25 +64,25 @@ fn an_outage_is_one_incident_whose_timeline_tells_it_from_the_first_message_to_t
     world.act(&Act::Acknowledge, at_s(390)).unwrap();
     world.run(at_s(420), at_s(480));
     let id = the_incident(&world.db).incident.id;
-    assert!(block_on(edited(&world.db, &id, &Edit::Note("the pool is empty".into()), "Sipho", at_s(500))));
+    assert!(block_on(edited(&world, &id, &Edit::Note("the pool is empty".into()), "Sipho", at_s(500))));
     world.run(at_s(540), at_s(2_700));
     let judged = Edit::Resolve { verdict: Some(AlarmVerdict::TrueAlarm), note: None };
-    assert!(block_on(edited(&world.db, &id, &judged, "Thandi", at_s(3_000))));
+    assert!(block_on(edited(&world, &id, &judged, "Thandi", at_s(3_000))));
     let told = told(&the_incident(&world.db));
     insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]
 fn two_people_and_a_tick_at_the_same_moment_lose_and_double_nothing() {
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(64));
     runner
         .run(&prop::collection::vec(0_usize..4, 0..40), |turns| {
             let mut world = outage();
             world.run(at_s(120), at_s(240));
             let id = the_incident(&world.db).incident.id;
             let now = at_s(420);
-            let (db, id) = (&world.db, id.as_str());
-            let write = |who: &'static str, edit: Edit| async move { while !edited(db, id, &edit, who, now).await {} };
+            let (world, db, id) = (&world, &world.db, id.as_str());
+            let write = |who: &'static str, edit: Edit| async move { while !edited(world, id, &edit, who, now).await {} };
             let tick = async { drop(tick(now, &world.config, &world.addresses, db, &world.seen()).await) };
             interleave(
                 vec![
@@ -103,9 +106,9 @@ fn two_people_and_a_tick_at_the_same_moment_lose_and_double_nothing() {
 #[test]
 fn whoever_sends_again_until_it_is_answered_is_told_once_whatever_the_database_does() {
     let faults = [DbFault::None, DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter];
-    // Every way the three batches of an edit can fail, and the batches of its first repetition.
-    for case in 0..4_usize.pow(4) {
-        let script: Vec<DbFault> = (0..4).map(|place| faults[case / 4_usize.pow(place) % 4]).collect();
+    // Every way the three batches of an edit can fail, beginning with one edit or another.
+    for case in 0..4_usize.pow(3) {
+        let script: Vec<DbFault> = (0..3).map(|place| faults[case / 4_usize.pow(place) % 4]).collect();
         let mut world = outage();
         world.run(at_s(120), at_s(240));
         let id = the_incident(&world.db).incident.id;
@@ -118,7 +121,7 @@ fn whoever_sends_again_until_it_is_answered_is_told_once_whatever_the_database_d
         ];
         for edit in &edits[case % 2..] {
             let mut at = at_s(400);
-            while !block_on(edited(&world.db, &id, edit, "Thandi", at)) {
+            while !block_on(edited(&world, &id, edit, "Thandi", at)) {
                 at = at.plus(5_000);
             }
         }
@@ -146,7 +149,7 @@ fn an_incident_that_settles_while_a_person_resolves_it_is_resolved_once() {
         let resolve = Edit::Resolve { verdict: None, note: None };
         interleave(
             vec![
-                Box::pin(async { while !edited(db, &id, &resolve, "Thandi", settles).await {} }),
+                Box::pin(async { while !edited(&world, &id, &resolve, "Thandi", settles).await {} }),
                 Box::pin(async { drop(tick(settles, &world.config, &world.addresses, db, &seen).await) }),
             ],
             &turns,
@@ -155,4 +158,99 @@ fn an_incident_that_settles_while_a_person_resolves_it_is_resolved_once() {
         let resolved = the_incident(db).timeline.into_iter().filter(|line| line.kind == "resolved").count();
         assert_eq!(resolved, 1, "{turns:?}");
     }
+}
+
+fn update(status: PageStatus, text: &str) -> Edit {
+    Edit::StatusUpdate { status, text: text.to_owned() }
+}
+
+fn with_status_page(mut world: World) -> World {
+    let components = [("team=platform".to_owned(), "b13yz5g2cw10".to_owned())];
+    let via = Via::Statuspage { secret: "STATUSPAGE_API_KEY".into(), page: "kctbh9vrtdwd".into(), components: components.into() };
+    world.config.alerting.channels.push(Channel { id: "status".into(), via, send_resolved: true });
+    world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
+    world
+}
+
+#[test]
+fn what_the_team_tells_the_public_goes_into_the_incident_that_an_alert_opened_on_the_page() {
+    let mut world = with_status_page(outage());
+    world.config.alerting.routes[0].channels.push("status".into());
+    world.run(at_s(-120), at_s(360));
+    let id = the_incident(&world.db).incident.id;
+    assert!(block_on(edited(&world, &id, &update(PageStatus::Identified, "A database is full. We are making room."), "Thandi", at_s(400))));
+    world.run(at_s(420), at_s(1_200));
+    assert!(block_on(edited(&world, &id, &update(PageStatus::Resolved, "All bookings of today are safe."), "Thandi", at_s(1_230))));
+    world.run(at_s(1_260), at_s(1_320));
+    insta::assert_snapshot!(world.http.titles(STATUSPAGE).join("\n"));
+    assert_eq!(world.http.memory.borrow().incidents.len(), 1, "the public sees one story");
+    let told = told(&the_incident(&world.db));
+    for line in ["6 status_update Thandi identified: A database is full. We are making room.", "7 delivered parapet status update"] {
+        assert!(told.contains(&line.to_owned()), "{line}: {told:#?}");
+    }
+}
+
+#[test]
+fn an_update_opens_an_incident_on_the_page_when_none_is_there_and_goes_on_in_it_until_it_is_over() {
+    let mut world = with_status_page(outage());
+    world.run(at_s(-120), at_s(300));
+    let id = the_incident(&world.db).incident.id;
+    let said = [
+        (PageStatus::Investigating, "Some bookings fail. We are looking."),
+        (PageStatus::Monitoring, "Bookings work again. We are watching."),
+        (PageStatus::Resolved, "It is over."),
+        (PageStatus::Resolved, "It is over, once more."),
+    ];
+    for (at, (status, text)) in (320..).step_by(60).zip(said) {
+        assert!(block_on(edited(&world, &id, &update(status, text), "Thandi", at_s(at))));
+        world.run(at_s(at + 10), at_s(at + 20));
+    }
+    let page = world.http.memory.borrow().incidents.clone();
+    assert_eq!(page, [("API error rate".to_owned(), vec!["investigating".to_owned(), "monitoring".into(), "resolved".into()])]);
+    assert!(world.all_closed());
+}
+
+#[test]
+fn an_update_sent_again_is_published_once_whatever_the_database_does() {
+    let faults = [DbFault::None, DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter];
+    for case in 0..4_usize.pow(3) {
+        let script: Vec<DbFault> = (0..3).map(|place| faults[case / 4_usize.pow(place) % 4]).collect();
+        let mut world = with_status_page(outage());
+        world.run(at_s(120), at_s(240));
+        let id = the_incident(&world.db).incident.id;
+        world.db.fail_next(script.clone());
+        let mut at = at_s(250);
+        while !block_on(edited(&world, &id, &update(PageStatus::Investigating, "We are looking."), "Thandi", at)) {
+            at = at.plus(5_000);
+        }
+        world.run(at_s(300), at_s(310));
+        assert_eq!(world.http.titles(STATUSPAGE), ["investigating API error rate: We are looking."], "{script:?}");
+        assert_eq!(done_by(&world.db, "Thandi").len(), 1, "{script:?}");
+    }
+}
+
+#[test]
+fn updates_of_two_people_at_once_are_two_in_one_story_and_none_without_a_page() {
+    for turns in 0..64_usize {
+        let mut world = with_status_page(outage());
+        world.run(at_s(120), at_s(240));
+        let id = the_incident(&world.db).incident.id;
+        let turns: Vec<usize> = (0..6).map(|place| turns >> place & 1).collect();
+        let tell = |who: &'static str, text: &'static str| {
+            let (world, id) = (&world, id.as_str());
+            async move { while !edited(world, id, &update(PageStatus::Investigating, text), who, at_s(250)).await {} }
+        };
+        interleave(vec![Box::pin(tell("Thandi", "One.")), Box::pin(tell("Sipho", "Two."))], &turns, None);
+        world.run(at_s(300), at_s(310));
+        let mut heard = world.http.titles(STATUSPAGE);
+        assert_eq!(world.http.memory.borrow().incidents.len(), 1);
+        heard.sort_unstable();
+        assert_eq!(heard, ["investigating API error rate: One.", "investigating API error rate: Two."], "{turns:?}");
+    }
+    let world = outage();
+    world.tick(at_s(120));
+    world.tick(at_s(240));
+    let id = the_incident(&world.db).incident.id;
+    assert!(!block_on(edited(&world, &id, &update(PageStatus::Investigating, "Nobody reads this."), "Thandi", at_s(250))));
+    assert_eq!(done_by(&world.db, "Thandi"), []);
 }

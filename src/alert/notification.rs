@@ -12,6 +12,7 @@ use super::quantity::{Measured, Normal};
 use super::respond::Response;
 use crate::config::alerting::Severity;
 use crate::config::site::Site;
+use crate::incident::PageStatus;
 use crate::record::{record, words};
 use crate::time::{MINUTE_MS, UnixMs, human_span};
 
@@ -31,6 +32,8 @@ pub enum NotifyReason {
     Acknowledged,
     /// A snooze is over and it still fires.
     StillFiring,
+    /// Somebody tells the public how an incident stands.
+    Update,
     /// Somebody asked for a test.
     Test,
 }
@@ -42,13 +45,14 @@ words!(NotifyReason {
     Escalated "escalated",
     Acknowledged "acknowledged",
     StillFiring "still_firing",
+    Update "update",
     Test "test",
 });
 
 impl NotifyReason {
     /// Every reason.
-    pub const ALL: [Self; 7] =
-        [Self::First, Self::Resolved, Self::RuleRemoved, Self::Escalated, Self::Acknowledged, Self::StillFiring, Self::Test];
+    pub const ALL: [Self; 8] =
+        [Self::First, Self::Resolved, Self::RuleRemoved, Self::Escalated, Self::Acknowledged, Self::StillFiring, Self::Update, Self::Test];
 
     /// The stored and sent text.
     pub fn as_str(self) -> &'static str {
@@ -59,6 +63,7 @@ impl NotifyReason {
             Self::Escalated => "escalated",
             Self::Acknowledged => "acknowledged",
             Self::StillFiring => "still_firing",
+            Self::Update => "update",
             Self::Test => "test",
         }
     }
@@ -73,14 +78,14 @@ impl NotifyReason {
     pub fn is_end(self) -> bool {
         match self {
             Self::Resolved | Self::RuleRemoved => true,
-            Self::First | Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Test => false,
+            Self::First | Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Update | Self::Test => false,
         }
     }
 
     /// Whether it can be said more than once in an episode.
     pub fn repeats(self) -> bool {
         match self {
-            Self::Escalated | Self::Acknowledged | Self::StillFiring => true,
+            Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Update => true,
             Self::First | Self::Resolved | Self::RuleRemoved | Self::Test => false,
         }
     }
@@ -164,6 +169,9 @@ pub struct Notification {
     /// Who has it, or who resolved it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<Response>,
+    /// Where an incident stands for the public, if this tells them, with `summary` as its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_status: Option<PageStatus>,
     /// When the condition began to hold.
     pub since: UnixMs,
     /// When the alert changed to what this message says.
@@ -195,6 +203,7 @@ record!(Notification {
     contributors = Vec::new(),
     for_ms,
     response,
+    page_status,
     since,
     at,
     owner,
@@ -208,13 +217,14 @@ record!(Notification {
 const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];
 
 impl Notification {
-    /// `FIRING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED` or `TEST`.
+    /// `FIRING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED`, `UPDATE` or `TEST`.
     pub fn state_word(&self) -> &'static str {
         match self.reason {
             NotifyReason::First | NotifyReason::StillFiring => "FIRING",
             NotifyReason::Escalated => "ESCALATED",
             NotifyReason::Acknowledged => "ACKNOWLEDGED",
             NotifyReason::Resolved | NotifyReason::RuleRemoved => "RESOLVED",
+            NotifyReason::Update => "UPDATE",
             NotifyReason::Test => "TEST",
         }
     }
@@ -333,9 +343,12 @@ impl Notification {
         match self.reason {
             NotifyReason::Resolved => Some(format!("Resolved after {}{peak}.", self.lasted())),
             NotifyReason::RuleRemoved => Some(format!("No longer watched: its rule was removed after {}{peak}.", self.lasted())),
-            NotifyReason::First | NotifyReason::Escalated | NotifyReason::Acknowledged | NotifyReason::StillFiring | NotifyReason::Test => {
-                None
-            }
+            NotifyReason::First
+            | NotifyReason::Escalated
+            | NotifyReason::Acknowledged
+            | NotifyReason::StillFiring
+            | NotifyReason::Update
+            | NotifyReason::Test => None,
         }
     }
 }

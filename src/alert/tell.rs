@@ -108,7 +108,7 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
             routing
         }
         NotifyReason::Resolved | NotifyReason::RuleRemoved => as_told(&next, config, addresses),
-        NotifyReason::Acknowledged => known(next.told.clone(), addresses),
+        NotifyReason::Acknowledged | NotifyReason::Update => known(next.told.clone(), addresses),
         NotifyReason::StillFiring => {
             (next.told_at, next.escalated, next.response) = (Some(now), 0, None);
             known(next.told.clone(), addresses)
@@ -220,6 +220,7 @@ pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config
         contributors: state.contributors.clone(),
         for_ms: subject.for_ms,
         response: state.response.clone(),
+        page_status: None,
         since: state.since,
         at: state.at,
         owner: subject.owner.clone(),

@@ -62,6 +62,7 @@ fn kind(reason: NotifyReason) -> &'static str {
         NotifyReason::Escalated => "dev.parapet.alert.escalated",
         NotifyReason::Acknowledged => "dev.parapet.alert.acknowledged",
         NotifyReason::Resolved | NotifyReason::RuleRemoved => "dev.parapet.alert.resolved",
+        NotifyReason::Update => "dev.parapet.incident.update",
         NotifyReason::Test => "dev.parapet.alert.test",
     }
 }

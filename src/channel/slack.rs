@@ -64,6 +64,7 @@ fn header(notification: &Notification) -> String {
         NotifyReason::Escalated => format!("{} ESCALATED {severity} — {}", shape(notification.severity), notification.name),
         NotifyReason::Acknowledged => format!("◐ ACKNOWLEDGED — {}", notification.name),
         NotifyReason::Resolved | NotifyReason::RuleRemoved => format!("● RESOLVED — {}", notification.name),
+        NotifyReason::Update => format!("○ UPDATE — {}", notification.name),
         NotifyReason::Test => format!("○ TEST {severity} — {}", notification.name),
     }
 }
@@ -103,7 +104,9 @@ fn buttons(notification: &Notification, can: Buttons) -> Vec<Value> {
 fn acts(notification: &Notification, can: Buttons) -> Vec<Value> {
     let is_open = match notification.reason {
         NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring => true,
-        NotifyReason::Acknowledged | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Test => false,
+        NotifyReason::Acknowledged | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Update | NotifyReason::Test => {
+            false
+        }
     };
     if can == Buttons::Links || !is_open {
         return Vec::new();
@@ -123,7 +126,7 @@ fn shape(severity: Severity) -> char {
 fn bullet(notification: &Notification) -> char {
     match (notification.reason, notification.severity) {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, _) => '🟢',
-        (NotifyReason::Test, _) => '⚪',
+        (NotifyReason::Update | NotifyReason::Test, _) => '⚪',
         (NotifyReason::Acknowledged, _) => '✅',
         (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, severity) => match severity {
             Severity::Critical => '🔴',

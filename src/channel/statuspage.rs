@@ -4,7 +4,7 @@
 //! asks for the page, which shows that key and page fit, and publishes nothing.
 //!
 //! Statuspage names the incident, so its id is read from the answer and kept with the message ([`incident`]); an alert that fires
-//! while its incident is still open adds to it. It has no idempotency key: when it creates an incident and the answer
+//! while its incident is still open adds to it; so does what a person tells the public of an incident one of whose alerts opened it. It has no idempotency key: when it creates an incident and the answer
 //! is lost, the retry creates a second one, which a person closes.
 //!
 //! Limits (Statuspage's API documentation): name 255 characters, body 25,000; one request a second for each key over a rolling minute,
@@ -56,7 +56,9 @@ pub fn render(notification: &Notification, page: Page<'_>, key: &Secret, open: O
             HttpRequest { method, url, headers: Vec::new(), body: Vec::new() }
         }
         (_, Some(open)) => HttpRequest { method: "PATCH".to_owned(), ..post(&format!("{incidents}/{open}"), "application/json", &body)? },
-        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, None) => post(&incidents, "application/json", &body)?,
+        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Update, None) => {
+            post(&incidents, "application/json", &body)?
+        }
         (NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Acknowledged, None) => return Err(RenderError::NothingToEnd),
     };
     request.headers.push(("authorization".to_owned(), format!("OAuth {token}")));
@@ -75,16 +77,20 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
     let named = components.iter().filter(|(label, _)| labels.contains(label));
     let statuses: Map<String, Value> = named.filter_map(|(_, id)| Some((id.clone(), component?.into()))).collect();
     let text = match notification.reason {
+        _ if notification.page_status.is_some() => notification.summary.clone(),
         NotifyReason::Resolved => format!("Resolved after {}.", notification.lasted()),
         NotifyReason::RuleRemoved => format!("No longer watched, after {}.", notification.lasted()),
         // Who has it, and what they noted, is not the public's business.
         NotifyReason::Acknowledged => format!("{} Somebody is working on it.", notification.summary),
-        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Test => notification.summary.clone(),
+        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Update | NotifyReason::Test => {
+            notification.summary.clone()
+        }
     };
-    let status = match (over, notification.reason) {
-        (true, _) => "resolved",
-        (false, NotifyReason::Acknowledged) => "identified",
-        (false, _) => "investigating",
+    let status = match (notification.page_status, over, notification.reason) {
+        (Some(status), ..) => status.as_str(),
+        (None, true, _) => "resolved",
+        (None, false, NotifyReason::Acknowledged) => "identified",
+        (None, false, _) => "investigating",
     };
     let mut incident = json!({
         "name": cut(&notification.name, MAX_NAME_CHARS),
@@ -104,7 +110,7 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
 pub fn incident(reason: NotifyReason, response: &HttpResponse) -> Option<String> {
     match (reason, response.status) {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, 200..=299) => Some(String::new()),
-        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, 200..=299) => id(&response.body),
+        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Update, 200..=299) => id(&response.body),
         (_, _) => None,
     }
 }

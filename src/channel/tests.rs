@@ -42,6 +42,7 @@ pub(crate) fn firing() -> Notification {
         normal: Some(Normal { value: 0.003, unit: Unit::Ratio }),
         contributors: vec![Contributor { label: "country".into(), value: "ZA".into(), share: 0.64 }],
         response: None,
+        page_status: None,
         for_ms: 5 * MINUTE_MS,
         since: NOON.plus(-5 * MINUTE_MS),
         at: NOON,

@@ -112,6 +112,7 @@ fn reason(reason: NotifyReason) -> &'static str {
         NotifyReason::Escalated => "escalated",
         NotifyReason::Acknowledged => "acknowledged",
         NotifyReason::StillFiring => "repeat interval elapsed",
+        NotifyReason::Update => "status update",
         NotifyReason::Test => "test",
     }
 }

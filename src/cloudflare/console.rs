@@ -192,8 +192,13 @@ impl Call<'_> {
             }
             Endpoint::Incident(id) => Ok(Reply::json(200, &web::incidents::show(&self.db()?, &id).await?)),
             Endpoint::EditIncident(id, verb) => {
-                let edit = web::incidents::asked(verb, &self.body().await?)?;
-                Ok(Reply::json(200, &web::incidents::edit(&self.db()?, &id, &edit, &principal, self.now).await?))
+                let (edit, addresses) = (web::incidents::asked(verb, &self.body().await?)?, alerts::addresses(self.env, &self.config));
+                let told_by = (&*self.config, &addresses);
+                let incident = web::incidents::edit(&self.db()?, &id, &edit, &principal, told_by, self.now).await?;
+                if verb == web::incidents::Verb::StatusUpdate {
+                    alerts::deliver_now(self.env).await;
+                }
+                Ok(Reply::json(200, &incident))
             }
             Endpoint::Alertmanager(asked) => self.alertmanager(asked, &principal).await,
         }

@@ -2,13 +2,20 @@
 //!
 //! Invariants: an edit is applied by compare-and-swap on the incident's version, with its entries in the same batch, so of two at
 //! once both are told in the timeline, or the second finds nothing left to do. The same words of the same person within
-//! [`REPEAT_MS`] are the same request sent again after a lost answer: they are written once.
+//! [`REPEAT_MS`] are the same request sent again after a lost answer: they are written once. What the public reads is what was written
+//! for it, and the incident's title.
 
-use super::{EntryKind, Incident, IncidentState};
+use super::{EntryKind, Incident, IncidentState, PageStatus};
+use crate::alert::notification::{Notification, NotifyReason, Stamp, dashboard_url};
 use crate::alert::respond::AlarmVerdict;
-use crate::config::alerting::Severity;
+use crate::channel::Addresses;
+use crate::config::Config;
+use crate::config::alerting::{Severity, Via};
+use crate::ids;
+use crate::outbox::message::{NewMessage, Sendable};
 use crate::record::record;
 use crate::time::{MINUTE_MS, UnixMs};
+use std::collections::BTreeMap;
 
 /// How long the same words are a repetition: clients and people send again within a minute or two, and nobody means
 /// the same note twice in ten.
@@ -23,6 +30,13 @@ pub enum Edit {
     Owner(String),
     /// It is better or worse.
     Severity(Severity),
+    /// The public is told.
+    StatusUpdate {
+        /// Where it stands.
+        status: PageStatus,
+        /// What they read.
+        text: String,
+    },
     /// It is over, or was and is judged only now.
     Resolve {
         /// What it turned out to be.
@@ -51,9 +65,9 @@ pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: U
     let mut next = Incident { version: incident.version + 1, ..incident.clone() };
     let mut entries = Vec::new();
     let mut write = |kind, text: &str| entries.push(Entry { kind, actor: by.to_owned(), text: text.to_owned() });
-    let is_new = |text: &str| !lately.iter().any(|entry| entry.kind == EntryKind::Note && entry.actor == by && entry.text == text);
+    let is_new = |kind, text: &str| !lately.iter().any(|entry| entry.kind == kind && entry.actor == by && entry.text == text);
     match edit {
-        Edit::Note(text) if is_new(text) => write(EntryKind::Note, text),
+        Edit::Note(text) if is_new(EntryKind::Note, text) => write(EntryKind::Note, text),
         Edit::Owner(owner) if incident.owner != *owner => {
             write(EntryKind::Owner, owner);
             next.owner.clone_from(owner);
@@ -62,8 +76,14 @@ pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: U
             write(EntryKind::Severity, severity.as_str());
             next.severity = *severity;
         }
+        Edit::StatusUpdate { status, text } => {
+            let text = format!("{}: {text}", status.as_str());
+            if is_new(EntryKind::StatusUpdate, &text) {
+                write(EntryKind::StatusUpdate, &text);
+            }
+        }
         Edit::Resolve { verdict, note } => {
-            if let Some(text) = note.as_ref().filter(|text| is_new(text)) {
+            if let Some(text) = note.as_ref().filter(|text| is_new(EntryKind::Note, text)) {
                 write(EntryKind::Note, text);
             }
             if incident.state == IncidentState::Open {
@@ -78,4 +98,46 @@ pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: U
         Edit::Note(_) | Edit::Owner(_) | Edit::Severity(_) => {}
     }
     (!entries.is_empty()).then_some((next, entries))
+}
+
+/// What each status page is told: that `incident`, as it is after the edit, stands at `status`, with `text`.
+pub fn public(
+    incident: &Incident,
+    (status, text): (PageStatus, &str),
+    (config, addresses): (&Config, &Addresses),
+    now: UnixMs,
+) -> Vec<NewMessage> {
+    let pages = config.alerting.channels.iter().filter(|channel| matches!(channel.via, Via::Statuspage { .. }));
+    let message = |channel: &String| {
+        let parts = [incident.id.as_str(), channel, &incident.version.to_string()];
+        let notification = Notification {
+            id: ids::derived(ids::prefix::MESSAGE, &parts),
+            alert: incident.id.clone(),
+            reason: if status == PageStatus::Resolved { NotifyReason::Resolved } else { NotifyReason::Update },
+            severity: incident.severity,
+            rule: String::new(),
+            name: incident.title.clone(),
+            summary: text.to_owned(),
+            detail: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            measured: None,
+            peak: None,
+            normal: None,
+            contributors: Vec::new(),
+            for_ms: 0,
+            response: None,
+            page_status: Some(status),
+            since: incident.opened_at,
+            at: now,
+            owner: incident.owner.clone(),
+            runbook: None,
+            dashboard: dashboard_url(&config.site, incident.opened_at, now),
+            site: Stamp::from(&config.site),
+        };
+        let secret = addresses.missing(channel).map(str::to_owned);
+        let sendable = secret.map_or(Sendable::Now, |secret| Sendable::ChannelOff { secret });
+        NewMessage { channel: channel.clone(), seq: incident.version, notification, sendable }
+    };
+    pages.map(|channel| message(&channel.id)).collect()
 }

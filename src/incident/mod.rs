@@ -68,6 +68,43 @@ impl IncidentState {
     }
 }
 
+/// Where an incident stands for the public: Statuspage's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageStatus {
+    /// Nobody knows why yet.
+    Investigating,
+    /// The cause is known.
+    Identified,
+    /// It seems mended.
+    Monitoring,
+    /// It is over.
+    Resolved,
+}
+
+words!(PageStatus { Investigating "investigating", Identified "identified", Monitoring "monitoring", Resolved "resolved" });
+
+impl PageStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Investigating, Self::Identified, Self::Monitoring, Self::Resolved];
+
+    /// The stored and sent text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Investigating => "investigating",
+            Self::Identified => "identified",
+            Self::Monitoring => "monitoring",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// The status called `text`.
+    #[expect(clippy::should_implement_trait, reason = "the house pair is as_str/from_str, and an Option says enough")]
+    pub fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
 /// What was done, as the timeline's stored entries have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +127,8 @@ pub enum EntryKind {
     Owner,
     /// It is better or worse than it was.
     Severity,
+    /// The public was told.
+    StatusUpdate,
     /// Somebody said what it turned out to be.
     Verdict,
 }
@@ -104,12 +143,13 @@ words!(EntryKind {
     Note "note",
     Owner "owner",
     Severity "severity",
+    StatusUpdate "status_update",
     Verdict "verdict",
 });
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Acknowledged,
         Self::Escalated,
         Self::Withheld,
@@ -119,6 +159,7 @@ impl EntryKind {
         Self::Note,
         Self::Owner,
         Self::Severity,
+        Self::StatusUpdate,
         Self::Verdict,
     ];
 
@@ -134,6 +175,7 @@ impl EntryKind {
             Self::Note => "note",
             Self::Owner => "owner",
             Self::Severity => "severity",
+            Self::StatusUpdate => "status_update",
             Self::Verdict => "verdict",
         }
     }
@@ -217,6 +259,9 @@ mod tests {
     fn texts_round_trip() {
         for state in IncidentState::ALL {
             assert_eq!(IncidentState::from_str(state.as_str()), Some(state));
+        }
+        for status in PageStatus::ALL {
+            assert_eq!(PageStatus::from_str(status.as_str()), Some(status));
         }
         for kind in EntryKind::ALL {
             assert_eq!(EntryKind::from_str(kind.as_str()), Some(kind));

@@ -68,7 +68,7 @@ pub fn redrive(letter: &Letter, addresses: &Addresses, now: UnixMs) -> Result<Op
     let said: Notification = record::read(message.notification.as_bytes()).map_err(|_| Refused::Unreadable)?;
     let firing = letter.alert.as_ref().filter(|state| state.phase == Phase::Firing);
     match (said.reason, firing) {
-        (NotifyReason::Test, _) => Ok(None),
+        (NotifyReason::Test | NotifyReason::Update, _) => Ok(None),
         (reason, Some(_)) if reason.is_end() => Err(Refused::FiresAgain),
         (reason, None) if reason.is_end() => Ok(letter.alert.as_ref().map(|state| touched(state, now))),
         (_, Some(state)) if state.since == said.since => {

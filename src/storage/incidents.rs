@@ -6,12 +6,13 @@
 
 use serde::Serialize;
 
-use super::{Param, Statement, StatementResult, alerts};
+use super::{Param, Statement, StatementResult, alerts, outbox};
 use crate::alert::respond::AlarmVerdict;
 use crate::config::alerting::Severity;
 use crate::incident::edit::{Entry, REPEAT_MS};
 use crate::incident::follow::{Done, Seen};
 use crate::incident::{Incident, IncidentState, Opening, SETTLE_MS};
+use crate::outbox::message::NewMessage;
 use crate::ports::DbError;
 use crate::record::record;
 use crate::time::UnixMs;
@@ -361,11 +362,12 @@ pub fn found_lately(results: Vec<StatementResult>) -> Result<Option<(Incident, V
     Ok(found.into_iter().next().map(|incident| (incident, entries)))
 }
 
-/// Stores `next` with `entries`, if the stored version is the one before its own; the last result has a row if it was.
-pub fn change(next: &Incident, entries: &[Entry], at: UnixMs) -> [Statement; 2] {
+/// Stores `next` with `entries` and `messages`, if the stored version is the one before its own; the last result has a row if it was.
+pub fn change(next: &Incident, entries: &[Entry], messages: &[NewMessage], at: UnixMs) -> Vec<Statement> {
     let (id, version) = (Param::from(next.id.as_str()), Param::Int(next.version));
     let rows: Vec<_> = entries.iter().map(|entry| (entry.kind.as_str(), &entry.actor, &entry.text)).collect();
-    [
+    let mut statements = outbox::insert_for_incident(messages, at);
+    statements.extend([
         Statement::new(
             "INSERT INTO incident_entry (incident, at, kind, alert, seq, actor, text)
              SELECT i.id, ?3, json_extract(j.value, '$[0]'), '', ?2, json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]')
@@ -385,7 +387,8 @@ pub fn change(next: &Incident, entries: &[Entry], at: UnixMs) -> [Statement; 2] 
                 next.verdict.map(AlarmVerdict::as_str).into(),
             ],
         ),
-    ]
+    ]);
+    statements
 }
 
 /// Drops at most `rows` incidents resolved before `before`, with what belongs to them; one transaction.

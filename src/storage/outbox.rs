@@ -56,6 +56,17 @@ pub fn insert_for_changes(messages: &[(&AlertState, &NewMessage)], now: UnixMs) 
     )
 }
 
+/// Writes messages that tell of a change of an incident, which they name as their alert, before the change in its batch.
+pub fn insert_for_incident(messages: &[NewMessage], now: UnixMs) -> Vec<Statement> {
+    insert(
+        messages,
+        insert_into_outbox!(
+            "EXISTS (SELECT 1 FROM incident i WHERE i.id = json_extract(j.value, '$[1]') AND i.version = json_extract(j.value, '$[2]') - 1)"
+        ),
+        |message| new_row(message, now, (0, String::new())),
+    )
+}
+
 /// Writes messages that tell of no alert: tests.
 pub fn insert_free(messages: &[NewMessage], now: UnixMs) -> Vec<Statement> {
     insert(messages, insert_into_outbox!("true"), |message| new_row(message, now, (0, String::new())))
@@ -82,7 +93,8 @@ pub struct Claimed {
     pub counts_from: UnixMs,
     /// What is said, JSON.
     pub notification: String,
-    /// What the newest earlier message of the alert to the channel left open at the peer; empty when that is over.
+    /// What the newest earlier message of the alert to the channel left open at the peer, if that is not over. Of an incident's
+    /// message, what one of its alerts made of it there, if it left nothing open itself.
     pub remote: Option<String>,
 }
 
@@ -116,8 +128,11 @@ pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2
             unblocked!(),
             ") WHERE place = 1)
              RETURNING id, channel, attempts, coalesce(redriven_at, created_at) AS counts_from, notification,
-               (SELECT e.remote FROM outbox e WHERE e.alert = outbox.alert AND e.channel = outbox.channel AND e.seq < outbox.seq
-                  AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1) AS remote"
+               coalesce(nullif((SELECT e.remote FROM outbox e WHERE e.alert = outbox.alert AND e.channel = outbox.channel
+                    AND e.seq < outbox.seq AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1), ''),
+                 (SELECT e.remote FROM incident_alert m JOIN outbox e ON e.alert = m.alert AND e.created_at >= m.episode
+                    AND e.created_at <= coalesce(m.ended_at, e.created_at)
+                  WHERE m.incident = outbox.alert AND e.channel = outbox.channel AND e.remote <> '' ORDER BY e.closed_at DESC LIMIT 1)) AS remote"
         ),
         [
             Param::Int(now.0),

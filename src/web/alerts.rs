@@ -150,6 +150,7 @@ impl TestAlert {
             contributors: Vec::new(),
             for_ms: 0,
             response: None,
+            page_status: None,
             since: now,
             at: now,
             owner: "parapet".to_owned(),

@@ -125,7 +125,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "incidents", id], "GET" | "HEAD") => found(Endpoint::Incident((*id).to_owned()), Role::Viewer),
         (["api", "v1", "incidents", id, verb], "POST") => {
             let verb = incidents::Verb::from_str(verb)
-                .ok_or_else(|| Problem::not_found("An incident takes /notes, /owner, /severity and /resolve."))?;
+                .ok_or_else(|| Problem::not_found("An incident takes /notes, /owner, /severity, /status-updates and /resolve."))?;
             found(Endpoint::EditIncident((*id).to_owned(), verb), Role::Operator)
         }
         (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences" | "incidents"], _) => {

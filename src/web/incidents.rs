@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::auth::Principal;
 use super::problem::Problem;
 use crate::alert::respond::AlarmVerdict;
+use crate::channel::Addresses;
+use crate::config::Config;
 use crate::config::alerting::Severity;
 use crate::incident::edit::{self, Edit, REPEAT_MS};
-use crate::incident::{Incident, IncidentState, Opening};
+use crate::incident::{Incident, IncidentState, Opening, PageStatus};
 use crate::ports::{Db, DbError};
 use crate::record::{self, FromJson, record};
 use crate::storage::incidents;
@@ -36,13 +38,15 @@ pub enum Verb {
     Owner,
     /// It is better or worse.
     Severity,
+    /// Tell the public.
+    StatusUpdate,
     /// It is over.
     Resolve,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 4] = [Self::Note, Self::Owner, Self::Severity, Self::Resolve];
+    pub const ALL: [Self; 5] = [Self::Note, Self::Owner, Self::Severity, Self::StatusUpdate, Self::Resolve];
 
     /// The text in paths.
     pub fn as_str(self) -> &'static str {
@@ -50,6 +54,7 @@ impl Verb {
             Self::Note => "notes",
             Self::Owner => "owner",
             Self::Severity => "severity",
+            Self::StatusUpdate => "status-updates",
             Self::Resolve => "resolve",
         }
     }
@@ -66,6 +71,7 @@ impl Verb {
             Self::Note => &["text"],
             Self::Owner => &["owner"],
             Self::Severity => &["severity"],
+            Self::StatusUpdate => &["status", "text"],
             Self::Resolve => &["verdict", "text"],
         }
     }
@@ -239,15 +245,23 @@ struct Asked {
     text: Option<String>,
     owner: Option<String>,
     severity: Option<Severity>,
+    status: Option<PageStatus>,
     verdict: Option<AlarmVerdict>,
 }
 
-record!(Asked { text, owner, severity, verdict });
+record!(Asked { text, owner, severity, status, verdict });
 
-/// What `POST /api/v1/incidents/{id}/{verb}` asks for with `{text}`, `{owner}`, `{severity}` or `{verdict?, text?}`.
+/// What `POST /api/v1/incidents/{id}/{verb}` asks for with `{text}`, `{owner}`, `{severity}`, `{status, text}` or
+/// `{verdict?, text?}`.
 pub fn asked(verb: Verb, json: &[u8]) -> Result<Edit, Problem> {
-    let Asked { text, owner, severity, verdict } = body(json)?;
-    let given = [("text", text.is_some()), ("owner", owner.is_some()), ("severity", severity.is_some()), ("verdict", verdict.is_some())];
+    let Asked { text, owner, severity, status, verdict } = body(json)?;
+    let given = [
+        ("text", text.is_some()),
+        ("owner", owner.is_some()),
+        ("severity", severity.is_some()),
+        ("status", status.is_some()),
+        ("verdict", verdict.is_some()),
+    ];
     if let Some((member, _)) = given.into_iter().find(|(member, is_given)| *is_given && !verb.members().contains(member)) {
         return Err(bad(member, format!("This takes {}.", verb.members().join(" and "))));
     }
@@ -255,17 +269,36 @@ pub fn asked(verb: Verb, json: &[u8]) -> Result<Edit, Problem> {
         Verb::Note => Edit::Note(words("text", text, MAX_TEXT_CHARS)?),
         Verb::Owner => Edit::Owner(words("owner", owner, MAX_NAME_CHARS)?),
         Verb::Severity => Edit::Severity(severity.ok_or_else(|| bad("severity", "Say how bad it is: info, warning or critical."))?),
+        Verb::StatusUpdate => Edit::StatusUpdate {
+            status: status.ok_or_else(|| bad("status", "Say where it stands: investigating, identified, monitoring or resolved."))?,
+            text: words("text", text, MAX_TEXT_CHARS)?,
+        },
         Verb::Resolve => Edit::Resolve { verdict, note: text.map(|text| words("text", Some(text), MAX_TEXT_CHARS)).transpose()? },
     })
 }
 
 /// Does `edit` for `by`, and shows the incident as it is then.
-pub async fn edit<D: Db>(db: &D, id: &str, edit: &Edit, by: &Principal, now: UnixMs) -> Result<Detailed, Problem> {
+pub async fn edit<D: Db>(
+    db: &D,
+    id: &str,
+    edit: &Edit,
+    by: &Principal,
+    told_by: (&Config, &Addresses),
+    now: UnixMs,
+) -> Result<Detailed, Problem> {
     for _ in 0..TRIES {
         let found = db.batch(incidents::lately(id, now.plus(-REPEAT_MS)).into()).await.map_err(unavailable)?;
         let (incident, lately) = incidents::found_lately(found).map_err(unavailable)?.ok_or_else(unknown)?;
         let Some((next, entries)) = edit::edit(&incident, &lately, edit, &by.name, now) else { return show(db, id).await };
-        let written = db.batch(incidents::change(&next, &entries, now).into()).await.map_err(unavailable)?;
+        let messages = match edit {
+            Edit::StatusUpdate { status, text } => edit::public(&next, (*status, text), told_by, now),
+            Edit::Note(_) | Edit::Owner(_) | Edit::Severity(_) | Edit::Resolve { .. } => Vec::new(),
+        };
+        if messages.is_empty() && matches!(edit, Edit::StatusUpdate { .. }) {
+            let detail = "No channel of kind statuspage is configured, so the public would not read it. A note says it to the team.";
+            return Err(Problem::new(409, "no_status_page", "There is no status page", detail));
+        }
+        let written = db.batch(incidents::change(&next, &entries, &messages, now)).await.map_err(unavailable)?;
         if written.last().is_some_and(|swapped| !swapped.rows.is_empty()) {
             return show(db, id).await;
         }

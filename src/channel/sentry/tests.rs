@@ -34,6 +34,7 @@ fn firing() -> Notification {
         normal: None,
         contributors: Vec::new(),
         response: None,
+        page_status: None,
         for_ms: 300_000,
         since: NOON.plus(-660_000),
         at: NOON,

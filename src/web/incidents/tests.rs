@@ -25,7 +25,9 @@ fn opened(db: &Sqlite, key: &str, minute: i64) -> String {
 }
 
 fn sent(db: &Sqlite, id: &str, verb: Verb, body: &str, minute: i64) -> Result<Detailed, Problem> {
-    now_or_never(edit(db, id, &asked(verb, body.as_bytes())?, &thandi(), NOON.plus(minute * MINUTE_MS)))
+    let config: Config = record::read(include_bytes!("../../../tests/support/minimal-config.json")).unwrap();
+    let told_by = (&config, &Addresses::default());
+    now_or_never(edit(db, id, &asked(verb, body.as_bytes())?, &thandi(), told_by, NOON.plus(minute * MINUTE_MS)))
 }
 
 fn lines(detailed: &Detailed) -> Vec<String> {
@@ -153,6 +155,9 @@ fn mistakes_are_said() {
         (Verb::Severity, r#"{"severity": "bad"}"#, 400),
         (Verb::Severity, r#"{"severity": "info", "text": "x"}"#, 422),
         (Verb::Note, "{", 400),
+        (Verb::StatusUpdate, r#"{"text": "We are looking."}"#, 422),
+        (Verb::StatusUpdate, r#"{"status": "monitoring"}"#, 422),
+        (Verb::StatusUpdate, r#"{"status": "monitoring", "text": "nobody would read it"}"#, 409),
     ] {
         assert_eq!(status(verb, body), expected, "{verb:?} {body}");
     }
