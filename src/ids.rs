@@ -60,6 +60,8 @@ pub mod prefix {
     pub const INCIDENT: &str = "inc";
     /// A silence.
     pub const SILENCE: &str = "sil";
+    /// Alerts that are told of together on one channel.
+    pub const GROUP: &str = "grp";
     /// An API token's public half.
     pub const TOKEN: &str = "tok";
 }

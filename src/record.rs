@@ -213,6 +213,12 @@ impl<T: FromJson> FromJson for Option<T> {
     }
 }
 
+impl<T: FromJson> FromJson for Box<T> {
+    fn from_json(value: Value) -> Read<Self> {
+        T::from_json(value).map(Self::new)
+    }
+}
+
 impl<T: FromJson> FromJson for Vec<T> {
     fn from_json(value: Value) -> Read<Self> {
         let Value::Array(items) = value else { return Err(Why::Expected("a list").into()) };

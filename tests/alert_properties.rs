@@ -106,7 +106,7 @@ impl Play {
             channels: vec![channel.to_owned()],
             r#continue: channel == "email",
             mute_times: mute_times.iter().map(|name| (*name).to_owned()).collect(),
-            active_times: Vec::new(),
+            ..Route::default()
         };
         world.config.alerting.routes = vec![of_first("email", &["pause"]), of_first("slack", &[]), everything];
         Self { world, now: at_s(0), values: [0.0; 2], crashes: 0, silences: Vec::new() }

@@ -344,8 +344,7 @@ fn routes_pick_channels_by_labels_and_go_on_where_they_say_so() {
         matchers: matchers.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         channels: vec![channel.into()],
         r#continue: goes_on,
-        mute_times: Vec::new(),
-        active_times: Vec::new(),
+        ..Route::default()
     };
     world.config.alerting.routes = vec![
         route(&[("severity", "critical")], "email", false),
@@ -664,13 +663,16 @@ fn what_needs_the_database_is_told_only_if_it_stays_when_the_database_is_back() 
 fn the_first_message_of_another_rule_goes_ahead_of_a_storm() {
     let storm = parapet::config::alerting::Rule { id: "s-storm".into(), by: vec!["route".into()], for_ms: 0, ..error_rate() };
     let mut world = World::with_rules(vec![storm, switch("s-early"), switch("s-late")]);
-    for route in 0..45 {
-        world.traffic_to(&format!("/{route}"), at_s(-300), at_s(120), 5, 5);
-    }
     let titles = |world: &World| world.http.titles(SLACK);
-    // Slack takes a message a second. One other rule begins with the storm, a second one twenty seconds into it.
+    // Slack takes a message a second. The storm comes in five gusts, too small for a digest each. One other rule begins with it,
+    // a second one twenty seconds into it.
     world.set("s-early", 1.0, at_s(-5));
-    world.tick(at_s(0));
+    for gust in 0..5 {
+        for route in gust * 9..gust * 9 + 9 {
+            world.traffic_to(&format!("/{route}"), at_s(-300), at_s(120), 5, 5);
+        }
+        world.tick(at_s(gust - 5));
+    }
     let mut now = at_s(0);
     while now < at_s(120) {
         if now == at_s(20) {

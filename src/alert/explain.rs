@@ -8,10 +8,11 @@
 use serde_json::{Value, json};
 
 use super::evaluate::{Moment, Verdict, evaluate, zone};
+use super::group::Opening;
 use super::incident::{AlertState, Phase, Subject, signal, step};
 use super::notification::NotifyReason;
 use super::observe::{Instance, Labels, LiveWindow, Observation, View, looks, observe};
-use super::route::{Tried, route_at, tried};
+use super::route::{Tried, route, tried};
 use super::suppress::{Suppression, Suppressors};
 use super::tick::{Memory, remembered, stored_minutes};
 use super::watch;
@@ -77,7 +78,7 @@ fn explanation(
         let subject = Subject::of_rule(rule, &instance.labels);
         let state = stored(memory, &subject);
         let transition = step(state, &subject, signal(rule, verdict), now).transition;
-        let routing = route_at(&subject.labels, &config.alerting, addresses, None, now);
+        let routing = route(&subject.labels, &config.alerting, addresses, None, Some(now));
         let routes = config.alerting.routes.iter().zip(tried(&subject.labels, &config.alerting.routes));
         let routes: Vec<Value> =
             routes.map(|(route, tried)| json!({ "asks": route.matchers, "channels": route.channels, "does": how(tried) })).collect();
@@ -107,11 +108,12 @@ fn explanation(
             "now": transition.as_str(),
             "suppressed_by": quiet,
             "withheld": state.and_then(|state| state.withheld.as_ref()).map(suppression),
-            "told": state.map(|state| state.told.as_slice()).unwrap_or_default(),
+            "told": state.map(AlertState::heard_on).unwrap_or_default(),
             "routes": routes,
             "channels": routing.channels,
             "channels_off": routing.off,
             "channels_muted": routing.muted,
+            "groups": routing.groups.iter().map(grouped).collect::<Vec<Value>>(),
             "deliveries": sent,
         }));
     }
@@ -137,6 +139,10 @@ fn suppression(why: &Suppression) -> Value {
 }
 
 /// What becomes of a route.
+fn grouped(group: &Opening) -> Value {
+    json!({ "id": group.id, "channel": group.channel, "labels": group.labels })
+}
+
 fn how(tried: Tried<'_>) -> String {
     match tried {
         Tried::TakesAndContinues => "takes it, and goes on".to_owned(),

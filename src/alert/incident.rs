@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::contributors::Contributor;
 use super::evaluate::{NoDataWhy, Verdict};
+use super::group::Membership;
 use super::notification::NotifyReason;
 use super::observe::Labels;
 use super::quantity::Measured;
@@ -170,8 +171,11 @@ pub struct AlertState {
     pub peak: Option<f64>,
     /// Why there is nothing measured, what failed.
     pub detail: Option<String>,
-    /// The channels that were told it fires, and so are told when it ends.
+    /// The channels that were told by itself that it fires, and so are told when it ends.
     pub told: Vec<String>,
+    /// The groups that tell other channels that it fires, and that it ends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Membership>,
     /// The channels that are told when a route to them is no longer muted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub muted: Vec<String>,
@@ -195,12 +199,20 @@ pub struct AlertState {
     pub contributors: Vec<Contributor>,
 }
 
+impl AlertState {
+    /// Every channel that was told, by itself or by a group.
+    pub fn heard_on(&self) -> Vec<String> {
+        let by_groups = self.groups.iter().map(|membership| &membership.channel).filter(|channel| !self.told.contains(channel));
+        self.told.iter().chain(by_groups).cloned().collect()
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, contributors = Vec::new(), .. });
+record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, groups = Vec::new(), muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, contributors = Vec::new(), .. });
 
 /// A verdict after the rule's policy: what the state machine acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -380,6 +392,7 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         peak: measured.map(|measured| measured.value),
         detail,
         told: Vec::new(),
+        groups: Vec::new(),
         muted: Vec::new(),
         withheld: None,
         told_at: None,

@@ -17,6 +17,7 @@ pub mod escalate;
 pub mod evaluate;
 pub mod explain;
 pub mod explained;
+pub mod group;
 #[cfg(not(target_family = "wasm"))]
 pub mod history;
 pub mod incident;
@@ -29,6 +30,7 @@ pub mod quantity;
 pub mod rehearsal;
 pub mod respond;
 pub mod route;
+pub mod storm;
 pub mod suppress;
 pub mod tell;
 pub mod texts;

@@ -16,6 +16,10 @@ use crate::incident::PageStatus;
 use crate::record::{record, words};
 use crate::time::{MINUTE_MS, UnixMs, human_span};
 
+mod group;
+
+pub use group::{Group, GroupReason};
+
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,7 +135,7 @@ impl From<&Site> for Stamp {
     }
 }
 
-/// One message about one alert.
+/// One message about one alert, or about a group of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Notification {
     /// The message's own id (`msg_…`), the same at every attempt: the idempotency key.
@@ -184,6 +188,9 @@ pub struct Notification {
     pub dashboard: String,
     /// The deployment.
     pub site: Stamp,
+    /// The group the message is about, if its route groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<Group>>,
 }
 
 record!(Notification {
@@ -210,6 +217,7 @@ record!(Notification {
     runbook,
     dashboard,
     site,
+    group,
     ..
 });
 
@@ -217,6 +225,11 @@ record!(Notification {
 const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];
 
 impl Notification {
+    /// Whether it tells of more than one alert.
+    pub fn is_about_several(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.id == self.alert)
+    }
+
     /// `FIRING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED`, `UPDATE` or `TEST`.
     pub fn state_word(&self) -> &'static str {
         match self.reason {
@@ -248,10 +261,15 @@ impl Notification {
 
     /// The labels that say where: `route=/api/bookings, country=ZA`.
     pub fn place(&self) -> Option<String> {
+        self.place_beyond(&BTreeMap::new())
+    }
+
+    /// The same without the labels that were `said` already.
+    fn place_beyond(&self, said: &BTreeMap<String, String>) -> Option<String> {
         let labels: Vec<String> = self
             .labels
             .iter()
-            .filter(|(key, _)| !NOT_A_PLACE.contains(&key.as_str()))
+            .filter(|(key, value)| !NOT_A_PLACE.contains(&key.as_str()) && said.get(*key) != Some(value))
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         (!labels.is_empty()).then(|| labels.join(", "))

@@ -51,10 +51,10 @@ impl<'a> Rehearsal<'a> {
     /// Evaluates every rule at `now`, which is after every tick before, on what `history` holds.
     pub fn tick(&mut self, now: UnixMs, history: &mut History, coverage: Coverage) -> Ticked {
         let due = due(&self.config.alerting.rules, self.memory.last.as_ref(), now);
-        let looks = due.into_iter().flat_map(|rule| looks(&rule.when));
+        let looks = due.iter().flat_map(|rule| looks(&rule.when));
         let stored = history.stored(stored_reads(looks, now, zone(self.config)));
         let seen = Seen { live: history.live(now, coverage), config_problem: None };
-        let Decision { judged, changes, report } = decide(now, (self.config, &self.addresses), &self.memory, &stored, &seen);
+        let Decision { judged, changes, groups, report } = decide(now, &due, (self.config, &self.addresses), &self.memory, &stored, &seen);
         let verdicts = judged.into_iter().map(|judged| {
             let subject = Subject::of_rule(judged.rule, &judged.instance);
             (subject.id, subject.rule, judged.verdict)
@@ -70,6 +70,13 @@ impl<'a> Rehearsal<'a> {
             ticked.changed.push(change.next);
             ticked.messages.extend(change.messages.into_iter().filter(|message| message.sendable == Sendable::Now));
         }
+        for change in groups {
+            match self.memory.groups.iter_mut().find(|state| state.group.id == change.next.group.id) {
+                Some(state) => state.clone_from(&change.next),
+                None => self.memory.groups.push(change.next),
+            }
+            ticked.messages.extend(change.message.filter(|message| message.sendable == Sendable::Now));
+        }
         ticked
     }
 
@@ -82,6 +89,8 @@ impl<'a> Rehearsal<'a> {
     pub fn restart(&mut self) {
         let text = serde_json::to_string(&self.memory.states).unwrap_or_default();
         self.memory.states = crate::record::read(text.as_bytes()).unwrap_or_default();
+        let text = serde_json::to_string(&self.memory.groups).unwrap_or_default();
+        self.memory.groups = crate::record::read(text.as_bytes()).unwrap_or_default();
     }
 }
 

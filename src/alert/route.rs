@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::group::{Membership, Opening, is_groupable};
 use super::maintenance;
 use crate::channel::Addresses;
 use crate::config::alerting::{Alerting, Route};
@@ -23,11 +24,33 @@ pub struct Routing {
     pub channels: Vec<String>,
     /// Channels that would be told, were their secret set.
     pub off: Vec<String>,
+    /// The groups that tell some of the channels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Opening>,
     /// Channels to be told later: every route to them is muted now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub muted: Vec<String>,
     /// How it came about.
     pub why: RoutingWhy,
+}
+
+impl Routing {
+    /// The channels that are told by itself, not by a group.
+    pub fn alone(&self) -> Vec<String> {
+        let is_grouped = |channel: &String| self.groups.iter().any(|group| group.channel == *channel);
+        self.channels.iter().filter(|channel| !is_grouped(channel)).cloned().collect()
+    }
+
+    /// The groups that tell the others.
+    pub fn memberships(&self) -> Vec<Membership> {
+        let of = |group: &Opening| Membership { channel: group.channel.clone(), group: group.id.clone() };
+        self.groups.iter().map(of).collect()
+    }
+
+    /// Whether it names anybody to be told now, on or off.
+    pub fn is_somebody(&self) -> bool {
+        !self.channels.is_empty() || !self.off.is_empty()
+    }
 }
 
 /// How a routing came about.
@@ -89,23 +112,9 @@ fn is_open(route: &Route, alerting: &Alerting, now: UnixMs) -> bool {
     (active.is_empty() || active.contains(&true)) && !intervals(&route.mute_times).contains(&true)
 }
 
-/// Whom an alert with `labels` is told to at `now`. `except` is left out: the channel the alert is about.
-pub fn route_at(
-    labels: &BTreeMap<String, String>,
-    alerting: &Alerting,
-    addresses: &Addresses,
-    except: Option<&str>,
-    now: UnixMs,
-) -> Routing {
-    routed(labels, alerting, addresses, except, Some(now))
-}
-
-/// The same at a moment when no route is muted.
-pub fn route(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: &Addresses, except: Option<&str>) -> Routing {
-    routed(labels, alerting, addresses, except, None)
-}
-
-fn routed(
+/// Whom an alert with `labels` is told to at `now`; without a moment, when no route is muted. `except` is left out: the channel the
+/// alert is about.
+pub fn route(
     labels: &BTreeMap<String, String>,
     alerting: &Alerting,
     addresses: &Addresses,
@@ -115,11 +124,15 @@ fn routed(
     let takes = |(_, tried): &(&Route, Tried<'_>)| matches!(tried, Tried::TakesAndContinues | Tried::TakesAndEnds);
     let matched = alerting.routes.iter().zip(tried(labels, &alerting.routes)).filter(takes);
     let (mut named, mut muted): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let mut groups = Vec::new();
     for (route, _) in matched {
-        let list = if now.is_none_or(|now| is_open(route, alerting, now)) { &mut named } else { &mut muted };
+        let is_open = now.is_none_or(|now| is_open(route, alerting, now));
+        let list = if is_open { &mut named } else { &mut muted };
         for channel in route.channels.iter().map(String::as_str).filter(|channel| Some(*channel) != except) {
             if !list.contains(&channel) {
                 list.push(channel);
+                // Of several open routes to a channel the first says how it is told.
+                groups.extend(opening(route, channel, labels, (alerting, addresses)).filter(|_| is_open));
             }
         }
     }
@@ -127,18 +140,31 @@ fn routed(
     let mut muted = owned(muted);
     let (on, off): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|channel| addresses.missing(channel).is_none());
     if !on.is_empty() {
-        return Routing { channels: owned(on), off: owned(off), muted, why: RoutingWhy::Matched };
+        return Routing { channels: owned(on), off: owned(off), groups, muted, why: RoutingWhy::Matched };
     }
+    let nobody = |off, muted, why| Routing { channels: Vec::new(), off, groups: Vec::new(), muted, why };
     if off.is_empty() && !muted.is_empty() {
-        return Routing { channels: Vec::new(), off: Vec::new(), muted, why: RoutingWhy::Muted };
+        return nobody(Vec::new(), muted, RoutingWhy::Muted);
     }
     // An alert about a channel has lost its only receiver by definition: it falls back even when no route is left.
     let fallback = addresses.usable(alerting, except);
     if fallback.is_empty() || (off.is_empty() && except.is_none()) {
-        return Routing { channels: Vec::new(), off: owned(off), muted, why: RoutingWhy::Nobody };
+        return nobody(owned(off), muted, RoutingWhy::Nobody);
     }
     muted.retain(|channel| !fallback.contains(channel));
-    Routing { channels: fallback, off: owned(off), muted, why: RoutingWhy::Fallback }
+    Routing { channels: fallback, off: owned(off), groups: Vec::new(), muted, why: RoutingWhy::Fallback }
+}
+
+/// The group by which `route` tells `channel` of an alert with `labels`, if it does.
+fn opening(
+    route: &Route,
+    channel: &str,
+    labels: &BTreeMap<String, String>,
+    (alerting, addresses): (&Alerting, &Addresses),
+) -> Option<Opening> {
+    let is_groupable = alerting.channels.iter().any(|known| known.id == channel && is_groupable(&known.via));
+    let is_grouped = is_groupable && addresses.missing(channel).is_none();
+    Opening::of(route, channel, labels).filter(|_| is_grouped)
 }
 
 fn owned(channels: Vec<&str>) -> Vec<String> {

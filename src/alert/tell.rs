@@ -8,7 +8,7 @@ use super::escalate;
 use super::incident::{AlertState, Step, Transition, touched};
 use super::notification::{Notification, NotifyReason, Stamp, dashboard_url, runbook_url};
 use super::respond::Response;
-use super::route::{Routing, RoutingWhy, route_at};
+use super::route::{Routing, RoutingWhy, route};
 use super::suppress::Suppression;
 use super::texts;
 use super::watch::{ALERTNAME, CHANNEL};
@@ -42,7 +42,7 @@ fn owed(transition: &Transition, withheld: Option<&Suppression>, suppression: Op
 
 /// What is owed of an alert that fires on, is not kept quiet, and of which people know.
 fn unanswered(state: &AlertState, (config, addresses): (&Config, &Addresses), now: UnixMs) -> Owed {
-    if !opened(state, config, addresses, now).is_empty() {
+    if !state.muted.is_empty() && opened(state, config, addresses, now).is_somebody() {
         return Owed::Message(NotifyReason::First);
     }
     let alerting = &config.alerting;
@@ -72,12 +72,12 @@ pub fn tell(
     let told_late = matches!(owed, Owed::Message(_)) && step.next.is_none();
     let mut next = step.next.or_else(|| stored.filter(|_| told_late).map(|state| touched(state, now)))?;
     match owed {
-        Owed::Nothing => Some((Change { next, messages: Vec::new(), withheld: None }, None)),
+        Owed::Nothing => Some((Change::of(next), None)),
         Owed::Later(why) => {
             let known = stored.filter(|stored| stored.fired_at == next.fired_at).and_then(|stored| stored.withheld.as_ref());
             let new = (known != Some(&why)).then(|| why.clone());
             next.withheld = Some(why);
-            Some((Change { next, messages: Vec::new(), withheld: new }, None))
+            Some((Change { withheld: new, ..Change::of(next) }, None))
         }
         Owed::Message(reason) => {
             let (change, routing) = told(next, reason, (config, addresses), now);
@@ -88,30 +88,34 @@ pub fn tell(
 
 /// `state` with everything that comes of telling people of it for `reason`.
 pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Config, &Addresses), now: UnixMs) -> (Change, Routing) {
-    let mut next = AlertState { withheld: None, ..state };
+    // Who takes an alert nobody was told of has it; the others are still owed that it fires.
+    let withheld = if reason == NotifyReason::Acknowledged { state.withheld.clone() } else { None };
+    let mut next = AlertState { withheld, ..state };
     let routing = match reason {
         NotifyReason::First if !next.muted.is_empty() => {
-            let routing = known(opened(&next, config, addresses, now), addresses);
+            let routing = opened(&next, config, addresses, now);
             next.told_at = next.told_at.or(Some(now));
-            next.told.extend(routing.channels.iter().cloned());
+            next.told.extend(routing.alone());
+            next.groups.extend(routing.memberships());
             next.muted.retain(|channel| !routing.channels.contains(channel) && !routing.off.contains(channel));
             routing
         }
         NotifyReason::First | NotifyReason::Test => {
             let (mut routing, taken) = first(&next, config, addresses, now);
             let is_told = routing.why != RoutingWhy::Muted;
-            (next.told_at, next.escalated, next.response) = (is_told.then_some(now), taken, None);
-            next.told.clone_from(&routing.channels);
-            routing.muted.retain(|channel| !next.told.contains(channel));
+            (next.told_at, next.escalated) = (is_told.then_some(now), taken);
+            next.told = routing.alone();
+            next.groups = routing.memberships();
+            routing.muted.retain(|channel| !routing.channels.contains(channel));
             next.muted.clone_from(&routing.muted);
-            routing.off.retain(|channel| !next.told.contains(channel));
+            routing.off.retain(|channel| !routing.channels.contains(channel));
             routing
         }
         NotifyReason::Resolved | NotifyReason::RuleRemoved => as_told(&next, config, addresses),
-        NotifyReason::Acknowledged | NotifyReason::Update => known(next.told.clone(), addresses),
+        NotifyReason::Acknowledged | NotifyReason::Update => known(next.heard_on(), addresses),
         NotifyReason::StillFiring => {
             (next.told_at, next.escalated, next.response) = (Some(now), 0, None);
-            known(next.told.clone(), addresses)
+            known(next.heard_on(), addresses)
         }
         NotifyReason::Escalated => {
             let names = escalate::next(&next, &config.alerting, now).into_iter().map(str::to_owned).collect();
@@ -124,13 +128,19 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
         }
     };
     let messages = messages(&next, reason, &routing, config, addresses);
-    (Change { next, messages, withheld: None }, routing)
+    let openings = routing.groups.clone();
+    (Change { messages, openings, ..Change::of(next) }, routing)
+}
+
+/// Whether a route that is open at `now` takes the alert to `channel`.
+pub(super) fn reaches(state: &AlertState, channel: &str, (config, addresses): (&Config, &Addresses), now: UnixMs) -> bool {
+    let routing = route(&state.subject.labels, &config.alerting, addresses, its_channel(state), Some(now));
+    routing.channels.iter().any(|known| known == channel)
 }
 
 /// Where the routes send it, and with them the steps of its escalation that wait for nothing; how many those are.
 fn first(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs) -> (Routing, u32) {
-    let labels = &state.subject.labels;
-    let mut routing = route_at(labels, &config.alerting, addresses, its_channel(state), now);
+    let mut routing = route(&state.subject.labels, &config.alerting, addresses, its_channel(state), Some(now));
     if routing.why == RoutingWhy::Muted {
         return (routing, 0);
     }
@@ -148,13 +158,12 @@ fn first(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs
 }
 
 /// The channels that were not told because their routes were muted, and whose routes no longer are.
-fn opened(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs) -> Vec<String> {
-    if state.muted.is_empty() {
-        return Vec::new();
-    }
-    let routing = route_at(&state.subject.labels, &config.alerting, addresses, its_channel(state), now);
-    let is_open = |channel: &&String| routing.channels.contains(*channel) || routing.off.contains(*channel);
-    state.muted.iter().filter(is_open).cloned().collect()
+fn opened(state: &AlertState, config: &Config, addresses: &Addresses, now: UnixMs) -> Routing {
+    let mut routing = route(&state.subject.labels, &config.alerting, addresses, its_channel(state), Some(now));
+    routing.channels.retain(|channel| state.muted.contains(channel));
+    routing.off.retain(|channel| state.muted.contains(channel));
+    routing.groups.retain(|group| state.muted.contains(&group.channel));
+    routing
 }
 
 /// The channel an alert about a dead channel is about: it cannot tell of itself.
@@ -178,12 +187,14 @@ fn reached(names: Vec<String>, state: &AlertState, config: &Config, addresses: &
 fn known(names: Vec<String>, addresses: &Addresses) -> Routing {
     let (channels, off): (Vec<String>, Vec<String>) = names.into_iter().partition(|channel| addresses.missing(channel).is_none());
     let why = if channels.is_empty() { RoutingWhy::Nobody } else { RoutingWhy::Matched };
-    Routing { channels, off, muted: Vec::new(), why }
+    Routing { channels, off, groups: Vec::new(), muted: Vec::new(), why }
 }
 
+/// Those that were told by itself that it fires; the others are told by their groups.
 fn as_told(state: &AlertState, config: &Config, addresses: &Addresses) -> Routing {
     let wants = |id: &&String| config.alerting.channels.iter().any(|channel| channel.id == **id && channel.send_resolved);
-    known(state.told.iter().filter(wants).cloned().collect(), addresses)
+    let is_grouped = |id: &&String| state.groups.iter().any(|membership| membership.channel == **id);
+    known(state.told.iter().filter(|id| wants(id) && !is_grouped(id)).cloned().collect(), addresses)
 }
 
 fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config: &Config, addresses: &Addresses) -> Vec<NewMessage> {
@@ -192,7 +203,8 @@ fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config:
         let id = message::id(&state.subject.id, episode, channel, reason, state.version);
         NewMessage { channel: channel.clone(), seq: state.version, notification: notification(state, reason, id, config), sendable }
     };
-    let on = routing.channels.iter().map(|channel| new(channel, Sendable::Now));
+    let alone = routing.alone();
+    let on = alone.iter().map(|channel| new(channel, Sendable::Now));
     let off = routing.off.iter().map(|channel| {
         let secret = addresses.missing(channel).unwrap_or("(not configured)").to_owned();
         new(channel, Sendable::ChannelOff { secret })
@@ -227,6 +239,7 @@ pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config
         runbook: runbook_url(&config.site, &subject.runbook),
         dashboard: dashboard_url(&config.site, state.since, state.at),
         site: Stamp::from(&config.site),
+        group: None,
     })
 }
 

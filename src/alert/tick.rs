@@ -11,9 +11,11 @@ use serde::Serialize;
 use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
 use super::explained::explained;
+use super::group::{GroupChange, GroupState, Member, distinct, gather};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, StoredRead, View, looks, observe, stored_reads};
 use super::route::Routing;
+use super::storm;
 use super::suppress::{Suppression, Suppressors};
 use super::tell::tell;
 use super::usual;
@@ -22,12 +24,12 @@ use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Rule;
 use crate::order;
-use crate::outbox::enqueue::{Change, enqueue, swap_statements};
+use crate::outbox::enqueue::{Change, enqueue, enqueue_groups, swap_statements};
 use crate::ports::{Db, DbError};
 use crate::storage::alerts::{self, LastTick};
 use crate::storage::outbox::{self, Audit, ChannelHealth};
 use crate::storage::silences::{self, Silence};
-use crate::storage::{Statement, StatementResult, incidents, series};
+use crate::storage::{Statement, StatementResult, groups, incidents, series};
 use crate::time::UnixMs;
 
 /// What one tick found and did: the one wide event that is logged, stored and shown.
@@ -148,6 +150,7 @@ pub(super) struct Memory {
     channels: Vec<ChannelHealth>,
     audit: Audit,
     pub(super) silences: Vec<Silence>,
+    pub(super) groups: Vec<GroupState>,
 }
 
 /// Evaluates every rule that is due at `now` and writes down what follows.
@@ -165,16 +168,18 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
     }
 
     // Read the older minutes, each range apart, so that one that cannot be read blinds only the rules that need it.
-    let stored = stored_minutes(now, &due(&config.alerting.rules, memory.last.as_ref(), now), zone(config), db).await;
+    let due = due(&config.alerting.rules, memory.last.as_ref(), now);
+    let stored = stored_minutes(now, &due, zone(config), db).await;
 
     // Decide, from what was read alone.
-    let Decision { mut changes, mut report, .. } = decide(now, (config, addresses), &memory, &stored, seen);
+    let Decision { mut changes, mut groups, mut report, .. } = decide(now, &due, (config, addresses), &memory, &stored, seen);
 
     // Say of what begins what is usual; it decides nothing.
-    usual::look_up(&mut changes, config, now, db).await;
+    usual::look_up(&mut changes, &mut groups, config, now, db).await;
 
     // Write in one transaction: the states, their messages, their incidents, and that this moment is done.
     let mut statements = enqueue(&changes, now);
+    statements.extend(enqueue_groups(&groups, now));
     statements.extend(incidents::settle(now));
     statements.push(alerts::remember_tick(now, &serde_json::to_string(&report).unwrap_or_default()));
     write(&changes, statements, db, &mut report).await?;
@@ -189,6 +194,8 @@ pub(super) struct Decision<'a> {
     pub(super) judged: Vec<Judged<'a>>,
     /// The states to store, and their messages.
     pub(super) changes: Vec<Change>,
+    /// What the groups owe.
+    pub(super) groups: Vec<GroupChange>,
     /// What happened.
     pub(super) report: TickReport,
 }
@@ -196,16 +203,17 @@ pub(super) struct Decision<'a> {
 /// Everything between reading and writing; pure, so that a rehearsal decides as a live tick does.
 pub(super) fn decide<'a>(
     now: UnixMs,
+    due: &[&'a Rule],
     (config, addresses): (&'a Config, &Addresses),
     memory: &Memory,
     stored: &Stored,
     seen: &Seen<'_>,
 ) -> Decision<'a> {
     // Evaluate rule by rule, so that one that cannot be evaluated stops no other.
-    let judged = judged(now, config, seen.live, memory, stored);
+    let judged = judged(now, due, config, (seen.live, stored), memory);
 
     // Turn verdicts, and what we see of ourselves, into signals: policy is applied before the state machine, not in it.
-    let signals = signals(now, config, memory, &judged, seen);
+    let signals = signals(now, due, config, memory, &judged, seen);
 
     // Step every alert; what to store follows from the step alone.
     let steps = steps(now, &memory.states, signals);
@@ -221,8 +229,8 @@ pub(super) fn decide<'a>(
     for judged in &judged {
         *report.verdicts.entry(judged.verdict.as_str().to_owned()).or_default() += 1;
     }
-    let changes = decided(now, steps, memory, (config, addresses), &mut report);
-    Decision { judged, changes, report }
+    let (changes, groups) = decided(now, steps, memory, (config, addresses), &mut report);
+    Decision { judged, changes, groups, report }
 }
 
 /// Looks at the channels alone, right after a message was given up: people hear of it now, not at the next tick.
@@ -231,14 +239,16 @@ pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses,
     let signals = watch::channels(&config.alerting, &memory.channels, &memory.states, now);
     let steps = suppressed(now, steps(now, &memory.states, signals), &memory, config);
     let mut report = TickReport { audit: memory.audit, since: memory.since, ..TickReport::new(now, TickOutcome::Applied) };
-    let changes = decided(now, steps, &memory, (config, addresses), &mut report);
-    write(&changes, enqueue(&changes, now), db, &mut report).await?;
+    let (changes, groups) = decided(now, steps, &memory, (config, addresses), &mut report);
+    let mut statements = enqueue(&changes, now);
+    statements.extend(enqueue_groups(&groups, now));
+    write(&changes, statements, db, &mut report).await?;
     Ok(report)
 }
 
 /// Reads what is remembered.
 pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
-    let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now)];
+    let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now), groups::all()];
     let mut results = db.batch(read).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let states = alerts::states(next())?;
@@ -250,6 +260,7 @@ pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbEr
         channels: next().decode("channels")?,
         audit: next().decode("outbox")?.into_iter().next().unwrap_or_default(),
         silences: silences::silences(next())?,
+        groups: groups::states(next())?,
     })
 }
 
@@ -286,12 +297,12 @@ pub struct Judged<'a> {
     pub verdict: Verdict,
 }
 
-fn judged<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memory, stored: &Stored) -> Vec<Judged<'a>> {
+fn judged<'a>(now: UnixMs, due: &[&'a Rule], config: &Config, (live, stored): (&LiveWindow, &Stored), memory: &Memory) -> Vec<Judged<'a>> {
     let own = memory.last.as_ref().map(|last| watch::tick_age(last.at, now));
     let view = View::new(live.slices.iter().chain(&own), &live.coverage, stored);
     let zone = zone(config);
     let mut judged = Vec::new();
-    for rule in due(&config.alerting.rules, memory.last.as_ref(), now) {
+    for rule in due.iter().copied() {
         let mut known: Vec<Labels> = memory.states.iter().filter_map(|state| state.subject.instance_of(rule)).collect();
         match observe(rule, &known, now, zone, &view) {
             Ok(instances) => judged.extend(instances.into_iter().map(|instance| {
@@ -312,12 +323,11 @@ fn judged<'a>(now: UnixMs, config: &'a Config, live: &LiveWindow, memory: &Memor
 }
 
 /// Every alert there is or was, with what is known of it now. One whose rule is gone is over.
-fn signals(now: UnixMs, config: &Config, memory: &Memory, judged: &[Judged<'_>], seen: &Seen<'_>) -> Vec<(Subject, Signal)> {
+fn signals(now: UnixMs, due: &[&Rule], config: &Config, memory: &Memory, judged: &[Judged<'_>], seen: &Seen<'_>) -> Vec<(Subject, Signal)> {
     let mut signals: Vec<(Subject, Signal)> = Vec::new();
     for Judged { rule, instance, verdict } in judged {
         signals.push((Subject::of_rule(rule, instance), signal(rule, verdict)));
     }
-    let due = due(&config.alerting.rules, memory.last.as_ref(), now);
     for rule in due.iter().copied() {
         let of_rule = judged.iter().filter(|judged| judged.rule.id == rule.id).map(|judged| &judged.verdict);
         signals.push((watch::rule_error(rule), rule_error_signal(rule, of_rule)));
@@ -366,13 +376,20 @@ fn suppressed(now: UnixMs, steps: Vec<(Subject, Step)>, memory: &Memory, config:
     steps.into_iter().zip(suppressions).map(|((subject, step), suppression)| Quieted { subject, step, suppression }).collect()
 }
 
-/// Routes every step and notes what happened.
-fn decided(now: UnixMs, steps: Vec<Quieted>, memory: &Memory, told_by: (&Config, &Addresses), report: &mut TickReport) -> Vec<Change> {
+/// Routes every step and notes what happened; then the groups say what they owe.
+fn decided(
+    now: UnixMs,
+    steps: Vec<Quieted>,
+    memory: &Memory,
+    told_by: (&Config, &Addresses),
+    report: &mut TickReport,
+) -> (Vec<Change>, Vec<GroupChange>) {
     let stored: BTreeMap<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
-    let mut changes = Vec::new();
+    let (mut changes, mut quiet) = (Vec::new(), BTreeSet::new());
     for Quieted { subject, step, suppression } in steps {
         let stored = stored.get(subject.id.as_str()).copied();
         let transition = step.transition.clone();
+        quiet.extend(suppression.as_ref().map(|_| subject.id.clone()));
         let told = tell(step, stored, suppression, told_by, now);
         let routing = told.as_ref().and_then(|(_, routing)| routing.clone());
         let state = told.as_ref().map(|(change, _)| &change.next).or(stored);
@@ -382,9 +399,19 @@ fn decided(now: UnixMs, steps: Vec<Quieted>, memory: &Memory, told_by: (&Config,
         }
         changes.extend(told.map(|(change, _)| change));
     }
-    report.messages = changes.iter().map(|change| change.messages.len()).sum();
+    storm::calm(&mut changes, &stored, told_by.0);
+    let groups = {
+        let mut states = stored;
+        states.extend(changes.iter().map(|change: &Change| (change.next.subject.id.as_str(), &change.next)));
+        let member = |(id, state): (&'_ str, _)| Member { state, is_quiet: quiet.contains(id) };
+        let members = order::map(states.iter().map(|(id, state)| (*id, member((id, *state)))));
+        let opened = distinct(changes.iter().flat_map(|change| change.openings.iter().cloned()));
+        gather(now, &memory.groups, opened, &members, told_by)
+    };
+    report.messages = changes.iter().map(|change| change.messages.len()).sum::<usize>();
+    report.messages += groups.iter().filter(|change| change.message.is_some()).count();
     report.withheld = changes.iter().filter(|change| change.withheld.is_some()).count();
-    changes
+    (changes, groups)
 }
 
 async fn write(changes: &[Change], statements: Vec<Statement>, db: &impl Db, report: &mut TickReport) -> Result<(), DbError> {

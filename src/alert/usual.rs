@@ -6,6 +6,7 @@
 //! this, and nothing is decided by it; a week ago that is not stored, or cannot be read, is left out.
 
 use super::evaluate::{Moment, Verdict, evaluate, zone};
+use super::group::GroupChange;
 use super::incident::Phase;
 use super::observe::{Coverage, Look, View, looks, observe_looks, stored_reads};
 use super::quantity::Normal;
@@ -20,8 +21,8 @@ const WEEK_MS: i64 = 7 * DAY_MS;
 /// Alerts looked up in one tick: in a storm people read a digest.
 const MAX_LOOKED_UP: usize = 20;
 
-/// Writes into `changes` and their messages what is usual for the alerts that begin at `now`.
-pub(super) async fn look_up(changes: &mut [Change], config: &Config, now: UnixMs, db: &impl Db) {
+/// Writes into `changes`, their messages and those of `groups` what is usual for the alerts that begin at `now`.
+pub(super) async fn look_up(changes: &mut [Change], groups: &mut [GroupChange], config: &Config, now: UnixMs, db: &impl Db) {
     let rules = &config.alerting.rules;
     let mut begins: Vec<(&mut Change, &Rule)> = Vec::new();
     for change in changes.iter_mut().filter(|change| lacks_normal(change, now)).take(MAX_LOOKED_UP) {
@@ -47,6 +48,9 @@ pub(super) async fn look_up(changes: &mut [Change], config: &Config, now: UnixMs
         }
         for message in &mut change.messages {
             message.notification.normal = Some(normal);
+        }
+        for message in groups.iter_mut().filter_map(|group| group.message.as_mut()) {
+            message.notification.say_normal(&change.next.subject.id, normal);
         }
     }
 }

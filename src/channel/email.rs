@@ -114,9 +114,14 @@ fn text_part(notification: &Notification) -> String {
     lines.push(String::new());
     lines.push(format!("Dashboard: {}", notification.dashboard));
     lines.extend(notification.runbook.as_ref().map(|url| format!("Runbook: {url}")));
-    lines.push(format!("Alert {}, message {}, rule {}", notification.alert, notification.id, notification.rule));
+    lines.push(ids(notification));
     lines.push(String::new());
     lines.join("\n")
+}
+
+fn ids(notification: &Notification) -> String {
+    let kind = if notification.is_about_several() { "Group" } else { "Alert" };
+    format!("{kind} {}, message {}, rule {}", notification.alert, notification.id, notification.rule)
 }
 
 /// One table, inline styles: what mail programs render alike. Colours have 5:1 contrast on white.
@@ -143,7 +148,9 @@ fn html_part(notification: &Notification) -> String {
                         @if let Some(ending) = notification.ending() { p style="margin:0 0 8px" { (ending) } }
                         p style="margin:0 0 8px" { (notification.effect()) }
                         @if let Some(description) = notification.description() { p style="margin:0 0 8px" { (description) } }
-                        @if let Some(detail) = &notification.detail { p style="margin:0 0 8px" { (detail) } }
+                        @if let Some(detail) = &notification.detail {
+                            @for line in detail.lines() { p style="margin:0 0 8px" { (line) } }
+                        }
                     } }
                     tr { td {
                         table cellpadding="4" cellspacing="0" {
@@ -157,7 +164,7 @@ fn html_part(notification: &Notification) -> String {
                         @if let Some(runbook) = &notification.runbook { " · " a href=(runbook) { "Runbook" } }
                     } }
                     tr { td style="font-size:12px;color:#4b5563" {
-                        "Alert " (notification.alert) ", message " (notification.id) ", rule " (notification.rule)
+                        (ids(notification))
                     } }
                 }
             }

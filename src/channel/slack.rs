@@ -77,7 +77,9 @@ fn section(notification: &Notification) -> String {
     });
     let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers];
     let effect = notification.effect();
-    let texts = [(Some(effect.as_str()), 1_000), (notification.description(), 500), (notification.detail.as_deref(), 490)];
+    // The alerts of a group are a line each, and a group has no numbers of its own.
+    let (effect_chars, detail_chars) = if notification.is_about_several() { (500, 1_900) } else { (1_000, 490) };
+    let texts = [(Some(effect.as_str()), effect_chars), (notification.description(), 500), (notification.detail.as_deref(), detail_chars)];
     let texts = texts.into_iter().filter_map(|(text, max_chars)| Some(escaped(text?, max_chars)));
     let lines: Vec<String> = sentences.into_iter().flatten().chain(texts).collect();
     lines.join("\n")

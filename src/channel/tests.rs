@@ -55,6 +55,7 @@ pub(crate) fn firing() -> Notification {
             timezone: "Africa/Johannesburg".into(),
             currency: "ZAR".into(),
         },
+        group: None,
     }
 }
 

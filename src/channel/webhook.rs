@@ -1,21 +1,21 @@
 //! Any endpoint: Alertmanager's webhook body, version 4, signed as Standard Webhooks says.
 //!
-//! Whatever reads Alertmanager's webhook (on-call tools, chat bridges, GoAlert, Keep) reads this. Every alert is a group of its own,
-//! as Alertmanager groups by `...`: the group's labels are all of the alert's. `alertname`, which readers rely on, is the rule's
+//! Whatever reads Alertmanager's webhook (on-call tools, chat bridges, GoAlert, Keep) reads this. An alert whose route does not
+//! group is a group of its own, as Alertmanager groups by `...`: the group's labels are all of the alert's. `alertname`, which readers rely on, is the rule's
 //! id unless the alert has one. A firing alert ends at Go's zero time, as there.
 //!
 //! Invariant: the body and `webhook-id` of a message are the same at every attempt, so a reader can drop the second; the
 //! timestamp is the attempt's, because readers refuse one that is more than some minutes old, and the signature covers all three.
 //!
-//! Size: Standard Webhooks asks for less than 20 kB. The ten annotations of every alert are cut at 1,000 characters, the rule's own, labels
-//! and what an alert mostly comes from at 200.
+//! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The ten
+//! annotations of every alert are cut at 1,000 characters, the rule's own, labels and what an alert mostly comes from at 200.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{RenderError, Secret, cut, origin, post};
-use crate::alert::notification::{Notification, NotifyReason};
+use crate::alert::notification::{GroupReason, Notification, NotifyReason};
 use crate::ids;
 use crate::order;
 use crate::ports::HttpRequest;
@@ -46,30 +46,55 @@ pub fn render(notification: &Notification, receiver: &str, url: &Secret, key: &S
 }
 
 fn body(notification: &Notification, receiver: &str) -> Value {
-    let (labels, annotations) = (labels(notification), annotations(notification));
-    let status = if notification.reason.is_end() { "resolved" } else { "firing" };
-    let ends_at = if notification.reason.is_end() { notification.at.rfc3339() } else { ZERO_TIME.to_owned() };
+    let group = notification.group.as_deref();
+    let alerts = group.map_or(std::slice::from_ref(notification), |group| &group.alerts);
+    let all = group.map_or(1, |group| group.firing + group.resolved);
+    let common_labels = common(alerts.iter().map(labels));
+    let group_labels = group.map_or_else(|| labels(notification), |group| shortened(&group.labels));
+    let said = group.map_or_else(|| reason(notification.reason), |group| group_reason(group.reason));
     json!({
         "version": "4",
-        "groupKey": group_key(&labels),
-        "truncatedAlerts": 0,
-        "status": status,
+        "groupKey": group_key(&group_labels),
+        "truncatedAlerts": all.saturating_sub(u32::try_from(alerts.len()).unwrap_or(u32::MAX)),
+        "status": status(notification),
         "receiver": receiver,
-        "groupLabels": labels,
-        "commonLabels": labels,
-        "commonAnnotations": annotations,
+        "groupLabels": group_labels,
+        "commonLabels": common_labels,
+        "commonAnnotations": common(alerts.iter().map(annotations)),
         "externalURL": origin(&notification.dashboard),
-        "notification_reason": reason(notification.reason),
-        "alerts": [{
-            "status": status,
-            "labels": labels,
-            "annotations": annotations,
-            "startsAt": notification.since.rfc3339(),
-            "endsAt": ends_at,
-            "generatorURL": notification.dashboard,
-            "fingerprint": format!("{:016x}", ids::hash64(notification.alert.as_bytes())),
-        }],
+        "notification_reason": said,
+        "alerts": alerts.iter().map(alert).collect::<Vec<Value>>(),
     })
+}
+
+fn alert(notification: &Notification) -> Value {
+    let ends_at = if notification.reason.is_end() { notification.at.rfc3339() } else { ZERO_TIME.to_owned() };
+    json!({
+        "status": status(notification),
+        "labels": labels(notification),
+        "annotations": annotations(notification),
+        "startsAt": notification.since.rfc3339(),
+        "endsAt": ends_at,
+        "generatorURL": notification.dashboard,
+        "fingerprint": format!("{:016x}", ids::hash64(notification.alert.as_bytes())),
+    })
+}
+
+fn status(notification: &Notification) -> &'static str {
+    if notification.reason.is_end() { "resolved" } else { "firing" }
+}
+
+/// What all of them have with the same value.
+fn common<'a>(mut maps: impl Iterator<Item = BTreeMap<&'a str, String>>) -> BTreeMap<&'a str, String> {
+    let mut common = maps.next().unwrap_or_default();
+    for map in maps {
+        common.retain(|name, value| map.get(name) == Some(value));
+    }
+    common
+}
+
+fn shortened(labels: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
+    order::map(labels.iter().map(|(name, value)| (name.as_str(), cut(value, MAX_LABEL_CHARS))))
 }
 
 fn labels(notification: &Notification) -> BTreeMap<&str, String> {
@@ -101,6 +126,17 @@ fn annotations(notification: &Notification) -> BTreeMap<&str, String> {
     ];
     let own = notification.annotations.iter().map(|(name, text)| (name.as_str(), cut(text, MAX_LABEL_CHARS)));
     order::map(own.chain(all.into_iter().filter_map(|(name, text)| Some((name, cut(&text?, MAX_ANNOTATION_CHARS))))))
+}
+
+/// Alertmanager's own words.
+fn group_reason(reason: GroupReason) -> &'static str {
+    match reason {
+        GroupReason::First => "first notification",
+        GroupReason::NewAlerts => "new alerts added to the group",
+        GroupReason::SomeResolved => "some alerts resolved",
+        GroupReason::AllResolved => "all alerts resolved",
+        GroupReason::Repeat => "repeat interval elapsed",
+    }
 }
 
 /// Alertmanager's own words where it has them.

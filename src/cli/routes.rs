@@ -84,7 +84,7 @@ fn explained(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: 
         };
         lines.push(format!("route {:<2} {:<28} {what}", place + 1, asks(route)));
     }
-    let routing = route(labels, alerting, addresses, None);
+    let routing = route(labels, alerting, addresses, None, None);
     let off = routing.off.iter().map(|channel| format!("off    {channel}: {} is not set", addresses.missing(channel).unwrap_or_default()));
     lines.extend(off);
     let told = routing.channels.join(", ");

@@ -361,7 +361,7 @@ pub enum EmailFormat {
 words!(EmailFormat { Resend "resend", Sendgrid "sendgrid", Plain "plain" });
 
 /// Sends alerts to channels.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Route {
     /// Labels an alert must have (`severity`, `rule` and the rule's own); empty matches all.
     pub matchers: BTreeMap<String, String>,
@@ -375,9 +375,34 @@ pub struct Route {
     /// Time intervals outside which it tells nobody; none, it always may.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub active_times: Vec<String>,
+    /// Alerts with the same values of these labels are told of together; `...` is every label; none, each by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<String>,
+    /// How the messages of a group follow each other; not used without `group_by`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_wait_ms: Option<i64>,
+    /// The least time between two messages of a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_interval_ms: Option<i64>,
+    /// How long after its last message a group that fires on is told of again; 0, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_interval_ms: Option<i64>,
 }
 
-record!(Route { matchers = BTreeMap::new(), channels, r#continue as "continue" = false, mute_times = Vec::new(), active_times = Vec::new() });
+record!(Route {
+    matchers = BTreeMap::new(),
+    channels,
+    r#continue as "continue" = false,
+    mute_times = Vec::new(),
+    active_times = Vec::new(),
+    group_by = Vec::new(),
+    group_wait_ms,
+    group_interval_ms,
+    repeat_interval_ms,
+});
+
+/// Every label, in `group_by`: Alertmanager's word for it.
+pub const EVERY_LABEL: &str = "...";
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

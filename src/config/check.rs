@@ -45,6 +45,12 @@ pub const LOOKBACK_MS: RangeInclusive<i64> = 10_000..=8 * 86_400_000;
 pub const INTERVAL_MS: RangeInclusive<i64> = 10_000..=3_600_000;
 /// How long a condition must hold, or an alert keeps firing, in milliseconds: up to 7 days.
 pub const HOLD_MS: RangeInclusive<i64> = 0..=7 * 86_400_000;
+/// How long the first message of a group waits, in milliseconds: what waits longer than 5 minutes should not be an alert.
+pub const GROUP_WAIT_MS: RangeInclusive<i64> = 0..=300_000;
+/// The least time between two messages of a group, in milliseconds: from a tick to a day.
+pub const GROUP_INTERVAL_MS: RangeInclusive<i64> = 10_000..=86_400_000;
+/// When a group is told of again, in milliseconds: never, or up to 30 days.
+pub const REPEAT_INTERVAL_MS: RangeInclusive<i64> = 0..=30 * 86_400_000;
 /// When a step of an escalation comes, after people were first told, in milliseconds: up to a day.
 pub const ESCALATE_AFTER_MS: RangeInclusive<i64> = 0..=86_400_000;
 /// How often an escalation's last step is repeated, in milliseconds: more often than every 5 minutes is noise.

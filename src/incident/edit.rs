@@ -134,6 +134,7 @@ pub fn public(
             runbook: None,
             dashboard: dashboard_url(&config.site, incident.opened_at, now),
             site: Stamp::from(&config.site),
+            group: None,
         };
         let secret = addresses.missing(channel).map(str::to_owned);
         let sendable = secret.map_or(Sendable::Now, |secret| Sendable::ChannelOff { secret });

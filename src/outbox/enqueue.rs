@@ -4,11 +4,12 @@
 //! Invariant: a message is written if and only if the change it tells of was. Both are in one transaction, each message
 //! asks for the version and digest its change wrote, and its id is derived, so writing it again does nothing.
 
+use crate::alert::group::{GroupChange, Opening};
 use crate::alert::incident::AlertState;
 use crate::alert::suppress::Suppression;
 use crate::incident::follow::follow;
 use crate::outbox::message::NewMessage;
-use crate::storage::{Statement, alerts, incidents, outbox, silences};
+use crate::storage::{Statement, alerts, groups, incidents, outbox, silences};
 use crate::time::UnixMs;
 
 /// One alert's change, and the messages that tell of it.
@@ -20,6 +21,15 @@ pub struct Change {
     pub messages: Vec<NewMessage>,
     /// What keeps it quiet from now on, if that is new.
     pub withheld: Option<Suppression>,
+    /// The groups that tell of it from now on.
+    pub openings: Vec<Opening>,
+}
+
+impl Change {
+    /// `next`, of which nobody is told.
+    pub fn of(next: AlertState) -> Self {
+        Self { next, messages: Vec::new(), withheld: None, openings: Vec::new() }
+    }
 }
 
 /// The statements that apply `changes` at `now`, swaps first. The first [`swap_statements`] answer the ids that were swapped.
@@ -34,6 +44,15 @@ pub fn enqueue(changes: &[Change], now: UnixMs) -> Vec<Statement> {
     statements.extend(silences::withhold(&withheld, now));
     let (seen, done) = follow(changes);
     statements.extend(incidents::follow(&seen, &done));
+    statements
+}
+
+/// The statements that apply what groups owe at `now`, after those of [`enqueue`] in the same batch: each change only if its alerts
+/// stand as they were seen.
+pub fn enqueue_groups(changes: &[GroupChange], now: UnixMs) -> Vec<Statement> {
+    let mut statements = groups::swap(changes);
+    let told: Vec<(&GroupChange, &NewMessage)> = changes.iter().filter_map(|change| Some((change, change.message.as_ref()?))).collect();
+    statements.extend(outbox::insert_for_groups(&told, now));
     statements
 }
 

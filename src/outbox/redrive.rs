@@ -49,7 +49,8 @@ pub enum Refused {
     Unreadable,
 }
 
-/// The state its alert is given when the message becomes due at `now`; `None` for a test, which tells of no alert.
+/// The state its alert is given when the message becomes due at `now`; `None` for a test, which tells of no alert, and for a group,
+/// whose alerts know that they belong to it.
 pub fn redrive(letter: &Letter, addresses: &Addresses, now: UnixMs) -> Result<Option<AlertState>, Refused> {
     let message = &letter.message;
     if message.state != MessageState::Dead {
@@ -66,6 +67,15 @@ pub fn redrive(letter: &Letter, addresses: &Addresses, now: UnixMs) -> Result<Op
         return Err(Refused::ChannelOff { secret: secret.to_owned(), channel });
     }
     let said: Notification = record::read(message.notification.as_bytes()).map_err(|_| Refused::Unreadable)?;
+    if let Some(group) = &said.group {
+        // A group writes a newer message whenever what it told is no longer so: that there is none is most of the proof.
+        return match (said.reason.is_end(), letter.members_firing) {
+            (true, 0) => Ok(None),
+            (true, _) => Err(Refused::FiresAgain),
+            (false, firing) if firing >= group.firing => Ok(None),
+            (false, _) => Err(Refused::EpisodeOver),
+        };
+    }
     let firing = letter.alert.as_ref().filter(|state| state.phase == Phase::Firing);
     match (said.reason, firing) {
         (NotifyReason::Test | NotifyReason::Update, _) => Ok(None),

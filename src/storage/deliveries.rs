@@ -94,7 +94,8 @@ macro_rules! letter {
             "SELECT * FROM (SELECT ",
             message!(),
             ", a.phase, a.body, (SELECT n.id FROM outbox n WHERE n.alert = o.alert AND n.channel = o.channel AND n.seq > o.seq
-                 ORDER BY n.seq DESC LIMIT 1) AS newer
+                 ORDER BY n.seq DESC LIMIT 1) AS newer, o.members,
+               (SELECT count(*) FROM json_each(o.members) m JOIN alerts x ON x.id = m.value WHERE x.phase = 'firing') AS members_firing
              FROM outbox o LEFT JOIN alerts a ON a.id = o.alert) WHERE ",
             $which
         )
@@ -112,7 +113,8 @@ pub fn dead_letters(channel: &str, rows: u32) -> Statement {
     Statement::new(
         letter!(
             "state = 'dead' AND channel = ?1 AND newer IS NULL AND reason <> 'test'
-             AND (phase IS 'firing') = (reason NOT IN ('resolved', 'rule_removed')) ORDER BY created_at, id LIMIT ?2"
+             AND (CASE WHEN members IS NULL THEN phase IS 'firing' ELSE members_firing > 0 END) = (reason NOT IN ('resolved', 'rule_removed'))
+             ORDER BY created_at, id LIMIT ?2"
         ),
         [channel.into(), Param::Int(i64::from(rows))],
     )
@@ -127,6 +129,8 @@ pub struct Letter {
     pub newer: Option<String>,
     /// Its alert as it stands.
     pub alert: Option<AlertState>,
+    /// Of a message about a group: how many of its alerts fire.
+    pub members_firing: u32,
 }
 
 /// What [`letter()`] or [`dead_letters`] found.
@@ -134,15 +138,16 @@ pub fn letters(result: StatementResult) -> Result<Vec<Letter>, DbError> {
     struct Around {
         newer: Option<String>,
         body: Option<String>,
+        members_firing: u32,
     }
 
-    record!(Around { newer, body, .. });
+    record!(Around { newer, body, members_firing, .. });
     let shape = |message: String| DbError::Shape { table: "outbox", message };
     let one = |row: Value| {
         let around = Around::from_json(row.clone()).map_err(|error| shape(error.to_string()))?;
         let alert = around.body.map(|body| record::read(body.as_bytes())).transpose().map_err(|error| shape(error.to_string()))?;
         let message = MessageRow::from_json(row).map_err(|error| shape(error.to_string()))?;
-        Ok(Letter { message, newer: around.newer, alert })
+        Ok(Letter { message, newer: around.newer, alert, members_firing: around.members_firing })
     };
     result.rows.into_iter().map(one).collect()
 }

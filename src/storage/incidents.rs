@@ -315,7 +315,11 @@ pub fn one(id: &str) -> [Statement; 3] {
         of("WITH m AS (SELECT * FROM incident_alert WHERE incident = ?1),
               o AS (SELECT o.*, m.name FROM m JOIN outbox o ON o.alert = m.alert AND o.created_at >= m.episode
                   AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)
-                UNION ALL SELECT o.*, '' FROM outbox o WHERE o.alert = ?1)
+                UNION ALL SELECT o.*, '' FROM outbox o WHERE o.alert = ?1
+                UNION ALL SELECT o.*, '' FROM outbox o WHERE o.members IS NOT NULL
+                  AND o.created_at >= (SELECT opened_at FROM incident WHERE id = ?1)
+                  AND EXISTS (SELECT 1 FROM json_each(o.members) j JOIN m ON m.alert = j.value AND o.created_at >= m.episode
+                    AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)))
             SELECT at, kind, actor, alert, channel, text FROM (
               SELECT 0 AS place, opened_at AS at, 'opened' AS kind, '' AS actor, '' AS alert, '' AS channel, title AS text
                 FROM incident WHERE id = ?1

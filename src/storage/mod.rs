@@ -9,6 +9,7 @@ use crate::record::FromJson;
 pub mod alerts;
 pub mod config;
 pub mod deliveries;
+pub mod groups;
 pub mod incidents;
 pub mod outbox;
 pub mod rollup;

@@ -1,12 +1,13 @@
 //! The tables `outbox`, `attempts` and `channels`.
 //!
-//! Invariants: a message of an alert to a channel is claimed only when every earlier one of the pair is closed, so the last thing
-//! a person hears is the last thing that happened. The attempt number is the fence: an answer is recorded on the row only
+//! Invariants: a message of an alert to a channel is claimed only when every earlier one of the pair is closed, and one that tells
+//! of a group only when every earlier one that tells of its alerts is, so the last thing a person hears is the last thing that happened. The attempt number is the fence: an answer is recorded on the row only
 //! while that attempt holds the lease, except that "delivered" always counts.
 
 use serde::Serialize;
 
-use super::{Param, Statement, StatementResult, alerts};
+use super::{Param, Statement, StatementResult, alerts, groups};
+use crate::alert::group::GroupChange;
 use crate::alert::incident::AlertState;
 use crate::outbox::message::{AttemptOutcome, MessageState, NewMessage, Sendable};
 use crate::ports::DbError;
@@ -16,27 +17,31 @@ use crate::time::{MINUTE_MS, UnixMs};
 /// Rows of one JSON parameter: 200 of at most ~4 KB stay far below D1's 2 MB a value.
 const ROWS_PER_STATEMENT: usize = 200;
 
-type NewRow<'a> = (&'a str, &'a str, i64, &'a str, &'a str, &'a str, String, i64, Option<String>, i64, String);
+type NewRow<'a> = (&'a str, &'a str, i64, &'a str, &'a str, &'a str, String, i64, Option<String>, i64, String, Option<String>);
 
 fn new_row(message: &NewMessage, now: UnixMs, guard: (i64, String)) -> NewRow<'_> {
     let notification = &message.notification;
+    let group = notification.group.as_ref();
+    let about = group.map_or(&notification.alert, |group| &group.id);
+    let members = group.map(|group| serde_json::to_string(&group.members).unwrap_or_default());
     let (state, detail) = match &message.sendable {
         Sendable::Now => (MessageState::Due, None),
         Sendable::ChannelOff { secret } => (MessageState::Dead, Some(format!("channel_off: the secret {secret} is not set"))),
     };
     let text = serde_json::to_string(notification).unwrap_or_default();
     let reason = notification.reason.as_str();
-    (&notification.id, &notification.alert, message.seq, &message.channel, reason, state.as_str(), text, now.0, detail, guard.0, guard.1)
+    (&notification.id, about, message.seq, &message.channel, reason, state.as_str(), text, now.0, detail, guard.0, guard.1, members)
 }
 
 macro_rules! insert_into_outbox {
     ($condition:literal) => {
         concat!(
-            "INSERT INTO outbox (id, alert, seq, channel, reason, state, notification, created_at, due_at, attempts, closed_at, detail)
+            "INSERT INTO outbox (id, alert, seq, channel, reason, state, notification, created_at, due_at, attempts, closed_at, detail, members)
              SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]'), json_extract(j.value, '$[3]'),
                     json_extract(j.value, '$[4]'), json_extract(j.value, '$[5]'), json_extract(j.value, '$[6]'), json_extract(j.value, '$[7]'),
                     json_extract(j.value, '$[7]'), 0,
-                    CASE WHEN json_extract(j.value, '$[5]') = 'dead' THEN json_extract(j.value, '$[7]') END, json_extract(j.value, '$[8]')
+                    CASE WHEN json_extract(j.value, '$[5]') = 'dead' THEN json_extract(j.value, '$[7]') END, json_extract(j.value, '$[8]'),
+                    json_extract(j.value, '$[11]')
              FROM json_each(?1) j WHERE ",
             $condition,
             " ON CONFLICT (id) DO NOTHING"
@@ -64,6 +69,18 @@ pub fn insert_for_incident(messages: &[NewMessage], now: UnixMs) -> Vec<Statemen
             "EXISTS (SELECT 1 FROM incident i WHERE i.id = json_extract(j.value, '$[1]') AND i.version = json_extract(j.value, '$[2]') - 1)"
         ),
         |message| new_row(message, now, (0, String::new())),
+    )
+}
+
+/// Writes messages about groups, each only if the group stands exactly as its change left it.
+pub fn insert_for_groups(messages: &[(&GroupChange, &NewMessage)], now: UnixMs) -> Vec<Statement> {
+    insert(
+        messages,
+        insert_into_outbox!(
+            "EXISTS (SELECT 1 FROM alert_group g WHERE g.id = json_extract(j.value, '$[1]') AND g.version = json_extract(j.value, '$[9]')
+                 AND g.digest = json_extract(j.value, '$[10]'))"
+        ),
+        |(change, message)| new_row(message, now, (change.next.version, groups::body_and_digest(&change.next).1)),
     )
 }
 
@@ -100,10 +117,18 @@ pub struct Claimed {
 
 record!(Claimed { id, channel, attempts, counts_from, notification, remote, .. });
 
+// Of one moment, what was said of an alert by itself goes before what its group says: groups are decided last.
 macro_rules! unblocked {
     () => {
         "o.state IN ('due', 'leased') AND NOT EXISTS (
-           SELECT 1 FROM outbox e WHERE e.state IN ('due', 'leased') AND e.alert = o.alert AND e.channel = o.channel AND e.seq < o.seq)"
+           SELECT 1 FROM outbox e WHERE e.state IN ('due', 'leased') AND e.alert = o.alert AND e.channel = o.channel AND e.seq < o.seq)
+         AND NOT EXISTS (
+           SELECT 1 FROM json_each(o.members) m JOIN outbox e ON e.alert = m.value AND e.channel = o.channel
+           WHERE e.state IN ('due', 'leased') AND e.created_at <= o.created_at)
+         AND NOT EXISTS (
+           SELECT 1 FROM outbox e, json_each(e.members) m WHERE e.members IS NOT NULL AND e.state IN ('due', 'leased')
+             AND e.channel = o.channel AND e.created_at < o.created_at AND e.alert <> o.alert
+             AND (m.value = o.alert OR m.value IN (SELECT value FROM json_each(o.members))))"
     };
 }
 

@@ -222,8 +222,8 @@ fn alert(state: &AlertState, suppressors: &Suppressors<'_>, (config, addresses):
     let muted_by = named(SuppressedBy::Maintenance).map(|why| why.id.clone()).collect();
     let inhibited_by = named(SuppressedBy::Inhibition).filter_map(|why| why.source.as_deref().map(fingerprint)).collect();
     let state_text = if reasons.is_empty() { "active" } else { "suppressed" };
-    let channels =
-        if state.told.is_empty() { route(&subject.labels, &config.alerting, addresses, None).channels } else { state.told.clone() };
+    let heard_on = state.heard_on();
+    let channels = if heard_on.is_empty() { route(&subject.labels, &config.alerting, addresses, None, None).channels } else { heard_on };
     let runbook = runbook_url(&config.site, &subject.runbook).map(|url| ("runbook_url", url));
     let told = notification(state, NotifyReason::First, String::new(), config);
     let description = told.explanation().map(|text| ("description", text));

@@ -109,7 +109,7 @@ impl TestAlert {
         let labels = self.labels();
         let routing = match &self.channel {
             Some(channel) => only(channel, addresses),
-            None => route(&labels, &config.alerting, addresses, None),
+            None => route(&labels, &config.alerting, addresses, None, None),
         };
         if routing.channels.is_empty() {
             return Err(nobody(&routing, addresses));
@@ -157,6 +157,7 @@ impl TestAlert {
             runbook: None,
             dashboard: dashboard_url(&config.site, now, now),
             site: Stamp::from(&config.site),
+            group: None,
         }
     }
 }
@@ -166,7 +167,7 @@ fn only(channel: &str, addresses: &Addresses) -> Routing {
         None => (vec![channel.to_owned()], vec![]),
         Some(_) => (vec![], vec![channel.to_owned()]),
     };
-    Routing { channels, off, muted: Vec::new(), why: RoutingWhy::Matched }
+    Routing { channels, off, groups: Vec::new(), muted: Vec::new(), why: RoutingWhy::Matched }
 }
 
 fn nobody(routing: &Routing, addresses: &Addresses) -> Problem {

@@ -9,13 +9,15 @@ use serde::Serialize;
 
 use super::auth::Principal;
 use super::problem::Problem;
+use crate::alert::group::is_groupable;
 use crate::alert::incident::{AlertState, Phase};
 use crate::alert::respond::{Act, AlarmVerdict, Refused, Response, Verb, respond};
 use crate::alert::suppress::Suppression;
 use crate::alert::tell::told;
 use crate::channel::Addresses;
 use crate::config::Config;
-use crate::outbox::enqueue::{enqueue, swap_statements};
+use crate::ids;
+use crate::outbox::enqueue::{Change, enqueue, swap_statements};
 use crate::ports::{Db, DbError};
 use crate::record::{self, record};
 use crate::storage::alerts;
@@ -90,6 +92,7 @@ fn shown(state: AlertState) -> Shown {
         until: response.until.map(UnixMs::rfc3339),
         note: response.note,
     };
+    let told = state.heard_on();
     Shown {
         id: state.subject.id,
         phase: state.phase,
@@ -101,7 +104,7 @@ fn shown(state: AlertState) -> Shown {
         since: state.since.rfc3339(),
         fired_at: state.fired_at.map(UnixMs::rfc3339),
         resolved_at: state.resolved_at.map(UnixMs::rfc3339),
-        told: state.told,
+        told,
         escalated: state.escalated,
         response: state.response.map(taken_by),
         verdict: state.alarm,
@@ -163,27 +166,77 @@ pub fn asked(verb: Verb, body: &[u8], now: UnixMs) -> Result<(Act, Option<String
     Ok((act, note))
 }
 
-/// Does `act` for `by`, tells people, and shows the alert as it is then.
+/// Does `act` for `by`, tells people, and shows the alert as it is then. `id` may be a group's: then all of it that fires is meant.
 pub async fn act<D: Db>(
     db: &D,
     id: &str,
-    (act, note): (&Act, Option<&str>),
+    act: (&Act, Option<&str>),
     by: &Principal,
     told_by: (&Config, &Addresses),
     now: UnixMs,
 ) -> Result<Shown, Problem> {
+    let is_group = id.strip_prefix(ids::prefix::GROUP).is_some_and(|rest| rest.starts_with('_'));
     for _ in 0..TRIES {
-        let state = one(db, id).await?;
-        let Some((next, reason)) = respond(&state, act, &by.name, note, now).map_err(refused)? else { return Ok(shown(state)) };
-        let (change, _) = told(next, reason, told_by, now);
-        let changes = [change];
+        let states = if is_group { firing_in(db, id).await? } else { vec![one(db, id).await?] };
+        let (unchanged, mut changes) = acted(states, act, &by.name, told_by, now)?;
+        said_once(&mut changes, told_by.0);
+        let Some(first) = changes.first().map(|change| change.next.clone()) else {
+            return unchanged.map(shown).ok_or_else(|| Problem::unavailable("The alert"));
+        };
         let results = db.batch(enqueue(&changes, now)).await.map_err(unavailable)?;
-        if results.iter().take(swap_statements(&changes)).any(|result| !result.rows.is_empty()) {
-            let [change] = changes;
-            return Ok(shown(change.next));
+        let swapped: usize = results.iter().take(swap_statements(&changes)).map(|result| result.rows.len()).sum();
+        // What a tick changed meanwhile is decided anew.
+        if swapped == changes.len() {
+            return Ok(shown(first));
         }
     }
     Err(Problem::unavailable("The alert, which changes at this moment,"))
+}
+
+/// The changes that `act` asks for, and an alert that is as it is wanted already.
+fn acted(
+    states: Vec<AlertState>,
+    (act, note): (&Act, Option<&str>),
+    by: &str,
+    told_by: (&Config, &Addresses),
+    now: UnixMs,
+) -> Result<(Option<AlertState>, Vec<Change>), Problem> {
+    let (mut unchanged, mut changes) = (None, Vec::new());
+    for state in states {
+        match respond(&state, act, by, note, now).map_err(refused)? {
+            Some((next, reason)) => changes.push(told(next, reason, told_by, now).0),
+            None => unchanged = Some(state),
+        }
+    }
+    Ok((unchanged, changes))
+}
+
+/// Of what is done to a whole group, a channel that was told of it at once hears once.
+fn said_once(changes: &mut [Change], config: &Config) {
+    let more = changes.len().saturating_sub(1);
+    let Some((first, others)) = changes.split_first_mut().filter(|_| more > 0) else { return };
+    let groups = |channel: &str| config.alerting.channels.iter().any(|known| known.id == channel && is_groupable(&known.via));
+    for change in others {
+        change.messages.retain(|message| !groups(&message.channel));
+    }
+    for message in first.messages.iter_mut().filter(|message| groups(&message.channel)) {
+        message.notification.detail = Some(if more == 1 {
+            "So is 1 more alert of its group.".to_owned()
+        } else {
+            format!("So are {more} more alerts of its group.")
+        });
+    }
+}
+
+/// The alerts of a group that fire.
+async fn firing_in<D: Db>(db: &D, group: &str) -> Result<Vec<AlertState>, Problem> {
+    let mut states = read(db, alerts::all()).await?;
+    let is_member = |state: &AlertState| state.groups.iter().any(|membership| membership.group == group);
+    states.retain(|state| state.phase == Phase::Firing && is_member(state));
+    if states.is_empty() {
+        return Err(Problem::new(409, "not_firing", "The alerts do not fire", "Nothing was done: no alert of this group fires."));
+    }
+    Ok(states)
 }
 
 async fn one<D: Db>(db: &D, id: &str) -> Result<AlertState, Problem> {

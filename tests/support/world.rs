@@ -360,7 +360,11 @@ fn slack_reads(body: &serde_json::Value) -> Option<(String, String, String)> {
     let ids = ids?;
     let word = |prefix: &str| ids.split(" · ").find(|word| word.starts_with(prefix)).map(str::to_owned);
     (!title.contains('<')).then_some(())?;
-    Some((word("msg_")?, word("alr_")?, title.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&").replace('\u{a0}', " ")))
+    Some((
+        word("msg_")?,
+        word("alr_").or_else(|| word("grp_"))?,
+        title.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&").replace('\u{a0}', " "),
+    ))
 }
 
 /// Resend's OpenAPI: from, to (1 to 50), subject, html or text; the key at most 256 characters.
@@ -372,7 +376,7 @@ fn resend_reads(body: &serde_json::Value, request: &HttpRequest) -> Option<(Stri
     let key =
         request.headers.iter().find(|(name, _)| name == "idempotency-key").map(|(_, key)| key.clone()).filter(|key| key.len() <= 256)?;
     request.headers.iter().find(|(name, value)| name == "authorization" && value == "Bearer re_key")?;
-    let alert = text.split_whitespace().find(|word| word.starts_with("alr_"))?.trim_end_matches(',').to_owned();
+    let alert = text.split_whitespace().find(|word| word.starts_with("alr_") || word.starts_with("grp_"))?.trim_end_matches(',').to_owned();
     Some((key, alert, body["subject"].as_str()?.replace('\u{a0}', " ")))
 }
 
@@ -506,13 +510,7 @@ pub fn sentry_channel(id: &str) -> Channel {
 
 /// Everything to Slack and e-mail.
 pub fn config(rules: Vec<Rule>) -> Config {
-    let everything = Route {
-        matchers: BTreeMap::new(),
-        channels: vec!["slack".to_owned(), "email".to_owned()],
-        r#continue: false,
-        mute_times: vec![],
-        active_times: vec![],
-    };
+    let everything = Route { channels: vec!["slack".to_owned(), "email".to_owned()], ..Route::default() };
     let mut config: Config = record::read(include_bytes!("minimal-config.json")).unwrap();
     let channels = vec![slack_channel("slack"), email_channel("email")];
     config.alerting = Alerting { channels, routes: vec![everything], rules, ..Alerting::default() };
@@ -667,10 +665,15 @@ impl World {
         );
     }
 
-    async fn acting(&self, act: &Act, at: UnixMs) -> Result<respond::Shown, Problem> {
-        let by = Principal { id: "tok_1".to_owned(), name: "Thandi".to_owned(), role: Role::Operator };
+    pub async fn acting(&self, act: &Act, at: UnixMs) -> Result<respond::Shown, Problem> {
         let id = self.db.query("SELECT id FROM alerts")[0]["id"].as_str().unwrap().to_owned();
-        respond::act(&self.db, &id, (act, None), &by, (&self.config, &self.addresses), at).await
+        self.acting_on(&id, act, at).await
+    }
+
+    /// Thandi does something about this alert, or group.
+    pub async fn acting_on(&self, id: &str, act: &Act, at: UnixMs) -> Result<respond::Shown, Problem> {
+        let by = Principal { id: "tok_1".to_owned(), name: "Thandi".to_owned(), role: Role::Operator };
+        respond::act(&self.db, id, (act, None), &by, (&self.config, &self.addresses), at).await
     }
 
     /// Thandi has a channel's dead messages sent again.

@@ -48,7 +48,7 @@ fn routes_lead_where_their_matchers_say() {
         (vec![("severity", "info")], &["a"][..], Some("a"), vec![], vec![], nobody),
     ] {
         let labels = labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let found = route(&labels, &alerting, &addresses(&alerting, bound), except);
+        let found = route(&labels, &alerting, &addresses(&alerting, bound), except, None);
         assert_eq!((found.channels, found.off, found.why), (owned(channels), owned(off), why), "{labels:?} {bound:?} {except:?}");
     }
 }
@@ -78,7 +78,7 @@ fn a_muted_route_takes_its_alerts_and_tells_nobody_for_now() {
         ("Tuesday", info, 24 * 60, &["a", "b", "c"][..], vec!["c"], vec![], RoutingWhy::Matched),
     ] {
         let labels = [(label.0.to_owned(), label.1.to_owned())].into();
-        let found = route_at(&labels, &alerting, &addresses(&alerting, bound), None, at(minute));
+        let found = route(&labels, &alerting, &addresses(&alerting, bound), None, Some(at(minute)));
         assert_eq!((found.channels, found.muted, found.why), (owned(channels), owned(muted), why), "{name}");
     }
 }

@@ -47,6 +47,7 @@ fn firing() -> Notification {
             timezone: "Africa/Johannesburg".to_owned(),
             currency: "ZAR".to_owned(),
         },
+        group: None,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, condition, suggest, texts};
+use super::{Findings, condition, quiet, suggest, texts};
 use crate::config::Config;
-use crate::config::alerting::{Alerting, Route, Rule, Via};
+use crate::config::alerting::{Alerting, EVERY_LABEL, Route, Rule, Via};
 
 /// Labels every alert has; a rule cannot set them itself.
 const GIVEN_LABELS: [&str; 2] = ["severity", "rule"];
@@ -52,6 +52,29 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
                 vec![format!("/alerting/routes/{earlier}/matchers"), format!("/alerting/routes/{earlier}/continue"), at("matchers")];
             let what = format!("this route is never reached: route {} takes all its alerts and does not `continue`", earlier + 1);
             found.add_drawn_from(drawn_from, format!("/alerting/routes/{index}"), what, "move it up, or set `continue: true` there");
+        }
+        grouping(alerting, route, &format!("/alerting/routes/{index}"), found);
+    }
+}
+
+/// Timings belong to groups, and groups to labels that alerts have.
+fn grouping(alerting: &Alerting, route: &Route, at: &str, found: &mut Findings) {
+    for (place, label) in route.group_by.iter().enumerate().filter(|(_, label)| *label != EVERY_LABEL) {
+        quiet::label(alerting, label, format!("{at}/group_by/{place}"), found);
+    }
+    let timings = [
+        ("group_wait", route.group_wait_ms, super::GROUP_WAIT_MS),
+        ("group_interval", route.group_interval_ms, super::GROUP_INTERVAL_MS),
+        ("repeat_interval", route.repeat_interval_ms, super::REPEAT_INTERVAL_MS),
+    ];
+    for (key, value_ms, range) in timings {
+        let Some(value_ms) = value_ms else { continue };
+        let place = format!("{at}/{key}_ms");
+        if route.group_by.is_empty() {
+            let fix = "name the labels of a group: `group_by: [rule]`, or `[...]` for every label";
+            found.add_drawn_from(vec![format!("{at}/group_by")], place, format!("`{key}` does nothing without `group_by`"), fix);
+        } else {
+            found.duration(place, value_ms, &range);
         }
     }
 }

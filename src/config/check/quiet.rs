@@ -89,7 +89,7 @@ fn matchers(alerting: &Alerting, texts: &[String], at: &str, found: &mut Finding
 }
 
 /// A label no alert has makes a matcher that never, or always, matches.
-fn label(alerting: &Alerting, wanted: &str, at: String, found: &mut Findings) {
+pub(super) fn label(alerting: &Alerting, wanted: &str, at: String, found: &mut Findings) {
     // Alerts about channels have `channel`, and an alert may carry the labels of the series it is about.
     let known = || {
         let own = alerting.rules.iter().flat_map(|rule| rule.labels.keys()).map(String::as_str);

@@ -313,7 +313,7 @@ static CHANNEL: [Key; 3] = [
     Key::optional("send_resolved", Shape::Flag, "Whether the end of an alert is told too; left out, yes."),
 ];
 
-static ROUTE: [Key; 5] = [
+static ROUTE: [Key; 9] = [
     Key::optional("matchers", Shape::Labels, "Labels an alert must have; none matches all."),
     Key::new("channels", Shape::List(&Shape::Text), "The channels' ids."),
     Key::optional("continue", Shape::Flag, "Whether later routes are tried too; left out, no."),
@@ -326,6 +326,29 @@ static ROUTE: [Key; 5] = [
         "active_times",
         Shape::List(&Shape::Text),
         "Time intervals outside which this route tells nobody; left out, it always may.",
+    ),
+    Key::optional(
+        "group_by",
+        Shape::List(&Shape::Text),
+        "Alerts with the same values of these labels are one message in Slack, e-mail and webhooks; `...` is every label; left out, each is told by itself.",
+    ),
+    Key::optional_duration(
+        "group_wait",
+        "group_wait_ms",
+        check::GROUP_WAIT_MS,
+        "How long the first message of a group waits for more alerts; left out, for those of the same tick.",
+    ),
+    Key::optional_duration(
+        "group_interval",
+        "group_interval_ms",
+        check::GROUP_INTERVAL_MS,
+        "The least time between two messages of a group; left out, 5 minutes.",
+    ),
+    Key::optional_duration(
+        "repeat_interval",
+        "repeat_interval_ms",
+        check::REPEAT_INTERVAL_MS,
+        "How long after its last message a group that nobody has taken is told of again; left out, 4 hours; 0s, never.",
     ),
 ];
 

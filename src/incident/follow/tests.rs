@@ -16,7 +16,7 @@ fn firing(severity: Severity, incident: OpensIncident) -> AlertState {
 }
 
 fn change(next: AlertState) -> Change {
-    Change { next, messages: Vec::new(), withheld: None }
+    Change::of(next)
 }
 
 #[test]

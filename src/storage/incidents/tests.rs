@@ -30,7 +30,7 @@ fn ended(state: &AlertState, at: UnixMs) -> AlertState {
 }
 
 fn apply(db: &Sqlite, states: &[AlertState], now: UnixMs) {
-    let changes: Vec<Change> = states.iter().map(|next| Change { next: next.clone(), messages: Vec::new(), withheld: None }).collect();
+    let changes: Vec<Change> = states.iter().map(|next| Change::of(next.clone())).collect();
     let mut statements = enqueue(&changes, now);
     statements.extend(settle(now));
     now_or_never(db.batch(statements)).unwrap();
