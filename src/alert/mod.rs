@@ -4,7 +4,7 @@
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `respond` is what a
 //! person does about an alert, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
 //! `notification`, `texts` and `quantity` what people read, `anomaly` the detectors that know what is usual. `due` says which rules a tick
-//! evaluates, `warm_up` when a condition waits for its window, `explained` and `contributors` where an alert comes from,
+//! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
 //! `usual` what is normal there.
 //! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
 
@@ -16,7 +16,6 @@ pub mod due;
 pub mod escalate;
 pub mod evaluate;
 pub mod explain;
-pub mod explained;
 pub mod group;
 #[cfg(not(target_family = "wasm"))]
 pub mod history;
@@ -25,6 +24,7 @@ pub mod maintenance;
 pub mod matcher;
 pub mod notification;
 pub mod observe;
+pub mod origin_of_change;
 pub mod quantity;
 #[cfg(not(target_family = "wasm"))]
 pub mod rehearsal;

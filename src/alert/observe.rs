@@ -17,8 +17,7 @@ use crate::config::alerting::{Over, Rule, Selector, When};
 use crate::order;
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
-use crate::telemetry::series::OTHER;
-use crate::telemetry::series::SeriesKey;
+use crate::telemetry::series::{OTHER, Places, SeriesKey};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UnixMs, Window, day_window};
 
 /// Width of a live slice.
@@ -165,26 +164,41 @@ pub fn stored_reads<'a>(looks: impl IntoIterator<Item = Look<'a>>, now: UnixMs, 
 
 /// Cells by metric name and series, so that a rule visits only its own.
 #[derive(Debug)]
-struct Index<'a> {
+pub(super) struct Index<'a> {
     by_name: BTreeMap<&'a str, BySeries<'a>>,
 }
 
 type BySeries<'a> = BTreeMap<&'a SeriesKey, Vec<(UnixMs, &'a Cell)>>;
 
 impl<'a> Index<'a> {
-    fn new(slices: impl IntoIterator<Item = &'a Slice>) -> Self {
-        let mut by_name: BTreeMap<&str, BySeries<'a>> = BTreeMap::new();
+    pub(super) fn new(slices: impl IntoIterator<Item = &'a Slice>) -> Self {
+        // By place first: the slices of one answer share their keys, so texts are compared once a series, not once a cell.
+        let mut places = Places::default();
+        let mut series: Vec<(&SeriesKey, Vec<(UnixMs, &Cell)>)> = Vec::new();
         for slice in slices {
             for (key, cell) in &slice.cells {
-                by_name.entry(key.name()).or_default().entry(key).or_default().push((slice.t, cell));
+                let place = places.of(key);
+                match series.get_mut(place) {
+                    Some((_, cells)) => cells.push((slice.t, cell)),
+                    None => series.push((key, vec![(slice.t, cell)])),
+                }
             }
+        }
+        let mut by_name: BTreeMap<&str, BySeries<'a>> = BTreeMap::new();
+        for (key, cells) in series {
+            by_name.entry(key.name()).or_default().entry(key).or_default().extend(cells);
         }
         Self { by_name }
     }
 
-    fn merge_into(&self, groups: &mut Groups, look: (usize, usize), selector: &Selector, by: &[String], window: Window) {
+    /// The series `selector` selects, with their cells.
+    pub(super) fn found(&self, selector: &Selector) -> impl Iterator<Item = (&SeriesKey, &[(UnixMs, &'a Cell)])> {
         let found = self.by_name.get(selector.series.as_str()).into_iter().flatten();
-        for (key, cells) in found.filter(|(key, _)| matches(selector, key)) {
+        found.filter(move |(key, _)| matches(selector, key)).map(|(key, cells)| (*key, cells.as_slice()))
+    }
+
+    fn merge_into(&self, groups: &mut Groups, look: (usize, usize), selector: &Selector, by: &[String], window: Window) {
+        for (key, cells) in self.found(selector) {
             for (_, cell) in cells.iter().filter(|(t, _)| window.contains(*t)) {
                 let labels = || order::map(by.iter().map(|label| (label.clone(), key.label(label).unwrap_or_default().to_owned())));
                 groups.merge(labels(), look, cell);
@@ -337,7 +351,7 @@ fn stretches(rows: Window, now: UnixMs) -> Vec<Stretch> {
 }
 
 /// Whether `key` has every label of the selector; a missing label counts as empty, a trailing `*` matches any rest.
-pub(super) fn matches(selector: &Selector, key: &SeriesKey) -> bool {
+fn matches(selector: &Selector, key: &SeriesKey) -> bool {
     selector.labels.iter().all(|(name, wanted)| {
         let value = key.label(name).unwrap_or_default();
         wanted.strip_suffix('*').map_or(value == wanted, |prefix| value.starts_with(prefix))

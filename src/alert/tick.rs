@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
-use super::explained::explained;
 use super::group::{GroupChange, GroupState, Member, distinct, gather};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, StoredRead, View, looks, observe, stored_reads};
+use super::origin_of_change::explained;
 use super::route::Routing;
 use super::storm;
 use super::suppress::{Suppression, Suppressors};
@@ -329,7 +329,7 @@ fn signals(now: UnixMs, due: &[&Rule], config: &Config, memory: &Memory, judged:
         signals.push((Subject::of_rule(rule, instance), signal(rule, verdict)));
     }
     for rule in due.iter().copied() {
-        let of_rule = judged.iter().filter(|judged| judged.rule.id == rule.id).map(|judged| &judged.verdict);
+        let of_rule = judged.iter().filter(|judged| std::ptr::eq(judged.rule, rule)).map(|judged| &judged.verdict);
         signals.push((watch::rule_error(rule), rule_error_signal(rule, of_rule)));
     }
     signals.push(watch::blindness(judged));

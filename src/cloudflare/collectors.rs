@@ -21,12 +21,12 @@ use crate::time::UnixMs;
 /// How long a Collector may take: one that does not answer blinds the tick, it does not stop it.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// Every Collector's answer to the JSON `body` at `path`, and the shards that gave none.
-pub(super) async fn ask(env: &Env, path: &str, body: &str) -> (Vec<String>, Vec<u32>) {
+/// Every Collector's answer to the JSON `body` at `path`, by shard, and the shards that gave none.
+pub(super) async fn ask(env: &Env, path: &str, body: &str) -> (Vec<(u32, String)>, Vec<u32>) {
     let (mut answers, mut missing) = (Vec::new(), Vec::new());
     for shard in 0..isolate::collector_shards(env) {
         match within_bound(isolate::ask_collector(env, shard, path, body)).await {
-            Ok(answer) => answers.push(answer),
+            Ok(answer) => answers.push((shard, answer)),
             Err(error) => {
                 worker::console_error!("collector {shard} did not answer {path}: {error}");
                 missing.push(shard);
@@ -38,8 +38,19 @@ pub(super) async fn ask(env: &Env, path: &str, body: &str) -> (Vec<String>, Vec<
 
 /// What the Collectors hold in memory: of the window `asked`, or since they began.
 pub(super) async fn ask_live(env: &Env, path: &str, asked: Option<Ask>) -> (Vec<LiveAnswer>, Vec<u32>) {
-    let (answers, missing) = ask(env, path, &serde_json::to_string(&asked).unwrap_or_default()).await;
-    (answers.iter().filter_map(|text| serde_json::from_str(text).ok()).collect(), missing)
+    let (answers, mut missing) = ask(env, path, &serde_json::to_string(&asked).unwrap_or_default()).await;
+    let mut read = Vec::new();
+    for (shard, text) in answers {
+        match serde_json::from_str(&text) {
+            Ok(answer) => read.push(answer),
+            Err(error) => {
+                // What cannot be read was not seen: taken for an empty window it would resolve alerts.
+                worker::console_error!("collector {shard}: its answer to {path} does not read: {error}");
+                missing.push(shard);
+            }
+        }
+    }
+    (read, missing)
 }
 
 /// The slices of all Collectors for a tick at `now`.

@@ -122,14 +122,14 @@ impl Engine {
             return Done { tick: Some(ticked), ..self.deliver(now).await };
         }
         let told = async {
-            outward::tell(&self.env, &active.config, &ticked, clock::now().since(began)).await;
+            outward::tell(&self.env, active.config(), &ticked, clock::now().since(began)).await;
             if let TickOutcome::Failed { why } = &ticked.outcome {
                 report::own(&self.env, "tick", why).await;
             }
         };
         let (done, ()) = join(self.deliver(now), told).await;
-        collectors::count_tick(&self.env, &active.config, &ticked).await;
-        self.upkeep(&active.config, now).await;
+        collectors::count_tick(&self.env, active.config(), &ticked).await;
+        self.upkeep(active.config(), now).await;
         Done { tick: Some(ticked), ..done }
     }
 
@@ -139,7 +139,7 @@ impl Engine {
         let live = collectors::live_window(&self.env, now).await;
         let seen = Seen { live: &live, config_problem: active.problem.as_deref() };
         let report = match D1::bound(&self.env) {
-            Ok(db) => tick(now, &active.config, &self.addresses(&active), &db, &seen).await,
+            Ok(db) => tick(now, active.config(), &self.addresses(&active), &db, &seen).await,
             Err(error) => TickReport::failed(now, error.to_string()),
         };
         worker::console_log!("{}", serde_json::json!({"event": "tick", "report": &report}));
@@ -180,7 +180,7 @@ impl Engine {
         let moment = || floor.plus(clock::now().since(began)).max(clock::now());
         loop {
             self.delivering.set(Delivering::Somebody);
-            let round = dispatch(moment(), &active.config, &addresses, &db, &Outbound, &mut courier.courier).await;
+            let round = dispatch(moment(), active.config(), &addresses, &db, &Outbound, &mut courier.courier).await;
             if !round.sent.is_empty() || round.problem.is_some() {
                 worker::console_log!("{}", serde_json::json!({"event": "delivery", "round": &round}));
             }
@@ -196,12 +196,12 @@ impl Engine {
             }
         }
         drop(courier);
-        collectors::count_deliveries(&self.env, &active.config, &done.sent, began).await;
+        collectors::count_deliveries(&self.env, active.config(), &done.sent, began).await;
         done
     }
 
     fn addresses(&self, active: &Active) -> Addresses {
-        Addresses::resolve(&active.config.alerting, |name| bindings::text(&self.env, name))
+        Addresses::resolve(&active.config().alerting, |name| bindings::text(&self.env, name))
     }
 
     /// The alarm for the next message, or for a cron that does not come.

@@ -7,13 +7,21 @@ use worker::Env;
 use super::active;
 use super::d1::D1;
 use crate::config::Config;
+use crate::storage::config::InForce;
 
 /// A configuration to work with.
 pub(super) struct Active {
     /// The one in force, or the last good one, or the embedded one.
-    pub(super) config: Rc<Config>,
+    in_force: Rc<InForce>,
     /// Why it is not the one in force.
     pub(super) problem: Option<String>,
+}
+
+impl Active {
+    /// What to work with.
+    pub(super) fn config(&self) -> &Config {
+        &self.in_force.config
+    }
 }
 
 /// The configuration in force; an error only when not even the embedded one reads.
@@ -28,5 +36,5 @@ pub(super) async fn engine_config(env: &Env) -> Result<Active, String> {
     };
     let in_force = in_force.map_err(|error| error.to_string())?;
     let problem = unasked.or_else(|| in_force.refused.as_ref().map(ToString::to_string));
-    Ok(Active { config: Rc::new(in_force.config.clone()), problem })
+    Ok(Active { in_force, problem })
 }

@@ -9,3 +9,4 @@ pub mod sample;
 pub mod series;
 pub mod sketch;
 pub mod window;
+mod wire;

@@ -11,13 +11,13 @@
 //! 300 active series are about 5 MB, the shipped bound of 4,000 about 62 MB of a Durable Object's 128.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use super::buffer::{BUCKET_MS, Batch, Entry, dropped_key};
 use super::cell::Cell;
 use super::series::{Kind, OTHER, SeriesKey, name};
+use super::wire;
 use crate::order;
 use crate::record::words;
 use crate::storage::series::Slice;
@@ -32,7 +32,7 @@ pub const UNWRITTEN_MS: i64 = 6 * HOUR_MS;
 /// How far in the future a value may claim to be; clocks differ.
 pub const AHEAD_MS: i64 = 5 * MINUTE_MS;
 
-type Cells = BTreeMap<Rc<SeriesKey>, Cell>;
+type Cells = BTreeMap<SeriesKey, Cell>;
 
 /// Bounds from the configuration.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -101,8 +101,9 @@ pub type Checkpoint = (Part, UnixMs, Vec<(SeriesKey, Cell)>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveAnswer {
     /// The 10-second slices of the window, oldest first; empty unless asked for.
+    #[serde(with = "wire")]
     pub slices: Vec<Slice>,
-    /// Every series merged over the window.
+    /// Every series merged over the window; empty if slices were asked for.
     pub cells: Vec<(SeriesKey, Cell)>,
     /// How long the oldest closed minute has been waiting for D1; 0 when all are written.
     pub lag_ms: i64,
@@ -147,18 +148,18 @@ impl Window {
     }
 
     /// The shared key: the one already known, a new one, or beyond a bound the name's `(other)`.
-    fn known(&mut self, key: &SeriesKey, bounds: Bounds) -> Rc<SeriesKey> {
+    fn known(&mut self, key: &SeriesKey, bounds: Bounds) -> SeriesKey {
         if let Some((known, _)) = self.totals.get_key_value(key) {
-            return Rc::clone(known);
+            return known.clone();
         }
         let of_name = self.names.get(key.name()).map_or(0, |(_, n)| *n);
         let name_fits = name::is_own(key.name()) || of_name < bounds.max_series_per_name || key.labels().is_empty();
         let key = if self.totals.len() < bounds.max_series && name_fits { key.clone() } else { overflow(key) };
         if let Some((known, _)) = self.totals.get_key_value(&key) {
-            return Rc::clone(known);
+            return known.clone();
         }
         self.names.entry(key.name().to_owned()).or_insert((key.kind(), 0)).1 += 1;
-        Rc::new(key)
+        key
     }
 
     /// The window of `window_ms` that ends now: whole 10-second buckets, the open one included.
@@ -168,11 +169,9 @@ impl Window {
         let mut merged = Cells::new();
         let mut slices = Vec::new();
         for (t, cells) in tens {
-            for (key, cell) in cells {
-                merge_into(&mut merged, key, cell);
-            }
-            if with == Detail::Slices {
-                slices.push(Slice { t: *t, cells: pairs(cells) });
+            match with {
+                Detail::Slices => slices.push(Slice { t: *t, cells: pairs(cells) }),
+                Detail::Merged => cells.iter().for_each(|(key, cell)| merge_into(&mut merged, key, cell)),
             }
         }
         LiveAnswer { slices, cells: pairs(&merged), lag_ms: self.lag_ms(now) }
@@ -262,7 +261,7 @@ impl Window {
 pub enum Detail {
     /// Merged cells only.
     Merged,
-    /// The 10-second slices too.
+    /// The 10-second slices only.
     Slices,
 }
 
@@ -276,12 +275,12 @@ pub fn merge_answers(answers: Vec<LiveAnswer>) -> LiveAnswer {
     for answer in answers {
         lag_ms = lag_ms.max(answer.lag_ms);
         for (key, cell) in answer.cells {
-            merge_into(&mut cells, &Rc::new(key), &cell);
+            merge_into(&mut cells, &key, &cell);
         }
         for slice in answer.slices {
             let into = slices.entry(slice.t).or_default();
             for (key, cell) in slice.cells {
-                merge_into(into, &Rc::new(key), &cell);
+                merge_into(into, &key, &cell);
             }
         }
     }
@@ -297,17 +296,17 @@ fn overflow(key: &SeriesKey) -> SeriesKey {
     SeriesKey::new(key.kind(), key.name(), labels)
 }
 
-fn merge_into(cells: &mut Cells, key: &Rc<SeriesKey>, cell: &Cell) {
+fn merge_into(cells: &mut Cells, key: &SeriesKey, cell: &Cell) {
     match cells.get_mut(key) {
         Some(known) => known.merge(cell),
         None => {
-            cells.insert(Rc::clone(key), cell.clone());
+            cells.insert(key.clone(), cell.clone());
         }
     }
 }
 
 fn pairs(cells: &Cells) -> Vec<(SeriesKey, Cell)> {
-    cells.iter().map(|(key, cell)| (SeriesKey::clone(key), cell.clone())).collect()
+    cells.iter().map(|(key, cell)| (key.clone(), cell.clone())).collect()
 }
 
 #[cfg(test)]

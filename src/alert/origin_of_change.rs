@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 
 use super::contributors::{Amounts, Contributor, Direction, Tally, contributors};
 use super::incident::{Step, Subject, Transition};
-use super::observe::{Coverage, LIVE_MS, Labels, LiveWindow, SLICE_MS, matches};
+use super::observe::{Coverage, Index, LIVE_MS, Labels, LiveWindow, SLICE_MS};
 use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::SeriesKey;
 use crate::time::{UnixMs, Window};
 
-/// Alerts explained in one tick: each costs a walk over the live slices, and in a storm people read a digest.
+/// Alerts explained in one tick: in a storm people read a digest.
 const MAX_EXPLAINED: usize = 20;
 
 /// `steps`, those that begin or fire with their contributors.
@@ -23,11 +23,13 @@ pub fn explained(mut steps: Vec<(Subject, Step)>, rules: &[Rule], live: &LiveWin
     if live.coverage != Coverage::Whole {
         return steps;
     }
+    let mut past = None;
     let begins = |step: &Step| matches!(step.transition, Transition::BecamePending | Transition::Fired);
     for (subject, step) in steps.iter_mut().filter(|(_, step)| begins(step)).take(MAX_EXPLAINED) {
         let Some(state) = step.next.as_mut() else { continue };
         let Some((rule, instance)) = rules.iter().find_map(|rule| Some((rule, subject.instance_of(rule)?))) else { continue };
-        let found = of_rule(rule, &instance, &live.slices, state.since, now);
+        let past = past.get_or_insert_with(|| Past::new(&live.slices));
+        let found = of_rule(rule, &instance, past, state.since, now);
         // What was found when it began stands until there is better.
         if !found.is_empty() {
             state.contributors = found;
@@ -111,56 +113,55 @@ fn change(when: &When) -> Option<Change<'_>> {
     }
 }
 
-fn of_rule(rule: &Rule, instance: &Labels, slices: &[Slice], since: UnixMs, now: UnixMs) -> Vec<Contributor> {
+/// The live slices by series, and how far they go back.
+struct Past<'a> {
+    index: Index<'a>,
+    oldest: Option<UnixMs>,
+}
+
+impl<'a> Past<'a> {
+    fn new(slices: &'a [Slice]) -> Self {
+        Self { index: Index::new(slices), oldest: slices.iter().map(|slice| slice.t).min() }
+    }
+}
+
+fn of_rule(rule: &Rule, instance: &Labels, past: &Past<'_>, since: UnixMs, now: UnixMs) -> Vec<Contributor> {
     let Some(change) = change(&rule.when) else { return Vec::new() };
     let oldest = now.plus(-LIVE_MS).floor(SLICE_MS);
     let from = since.plus(-2 * change.over_ms).floor(SLICE_MS).max(oldest);
     let before = Window { from, to: from.plus(change.over_ms) };
     let recent = Window { from: now.plus(-change.over_ms).floor(SLICE_MS), to: now };
     // Nothing at all was seen by then: there is nothing to compare with.
-    if !slices.iter().any(|slice| slice.t < before.to) {
+    if past.oldest.is_none_or(|oldest| oldest >= before.to) {
         return Vec::new();
     }
     let mut tally = Tally::new();
-    let labels = open_labels(rule, &change, slices);
-    for slice in slices {
-        for (key, cell) in &slice.cells {
-            let here = instance.iter().all(|(name, value)| key.label(name).unwrap_or_default() == value);
-            if !here {
-                continue;
-            }
-            let mut amounts = Amounts::default();
-            if is(change.of, key) {
-                let amount = change.counted.of(cell);
-                amounts.now = if recent.contains(slice.t) { amount } else { 0.0 };
-                amounts.before = if before.contains(slice.t) { amount } else { 0.0 };
-            }
-            if is(change.usual.0, key) && before.contains(slice.t) {
-                amounts.usual = change.usual.1.of(cell);
-            }
-            if amounts != Amounts::default() {
-                add(&mut tally, &labels, key, amounts);
-            }
-        }
+    let labels = open_labels(rule, &change, past);
+    let is_here = |key: &SeriesKey| instance.iter().all(|(name, value)| key.label(name).unwrap_or_default() == value);
+    let amount = |counted: Counted, cells: &[(UnixMs, &Cell)], window: &Window| {
+        cells.iter().filter(|(t, _)| window.contains(*t)).map(|(_, cell)| counted.of(cell)).sum::<f64>()
+    };
+    for (key, cells) in past.index.found(change.of).filter(|(key, _)| is_here(key)) {
+        let (now, before) = (amount(change.counted, cells, &recent), amount(change.counted, cells, &before));
+        add(&mut tally, &labels, key, Amounts { now, before, usual: 0.0 });
+    }
+    let (usual, counted) = change.usual;
+    for (key, cells) in past.index.found(usual).filter(|(key, _)| is_here(key)) {
+        add(&mut tally, &labels, key, Amounts { now: 0.0, before: 0.0, usual: amount(counted, cells, &before) });
     }
     contributors(&tally, change.direction)
 }
 
 /// The labels of the changed series that the rule neither selects by one value nor groups by.
-fn open_labels(rule: &Rule, change: &Change<'_>, slices: &[Slice]) -> BTreeSet<String> {
+fn open_labels(rule: &Rule, change: &Change<'_>, past: &Past<'_>) -> BTreeSet<String> {
     let mut labels = BTreeSet::new();
-    let keys = slices.iter().flat_map(|slice| &slice.cells).map(|(key, _)| key);
-    for (name, _) in keys.filter(|key| is(change.of, key)).flat_map(SeriesKey::labels) {
+    for (name, _) in past.index.found(change.of).flat_map(|(key, _)| key.labels()) {
         let fixed = change.of.labels.get(name).is_some_and(|value| !value.ends_with('*'));
         if !fixed && !rule.by.contains(name) && !labels.contains(name) {
             labels.insert(name.clone());
         }
     }
     labels
-}
-
-fn is(selector: &Selector, key: &SeriesKey) -> bool {
-    key.name() == selector.series && matches(selector, key)
 }
 
 fn add(tally: &mut Tally, labels: &BTreeSet<String>, key: &SeriesKey, amounts: Amounts) {
@@ -205,9 +206,9 @@ mod tests {
         let broken = |ago| minute(ago, &[("/a", "2xx", 30), ("/a", "5xx", 20), ("/b", "5xx", 5), ("/b", "2xx", 45)]);
         let slices: Vec<Slice> = (3..=14).map(well).chain((1..=2).map(broken)).collect();
         let rule = rule(&serde_json::json!({"class": "5xx"}));
-        let found = of_rule(&rule, &Labels::new(), &slices, NOON.plus(-2 * MINUTE_MS), NOON);
+        let found = of_rule(&rule, &Labels::new(), &Past::new(&slices), NOON.plus(-2 * MINUTE_MS), NOON);
         assert_eq!(found, [Contributor { label: "route".into(), value: "/a".into(), share: 0.8 }]);
         let young: Vec<Slice> = (1..=2).map(broken).collect();
-        assert_eq!(of_rule(&rule, &Labels::new(), &young, NOON.plus(-2 * MINUTE_MS), NOON), [], "nothing to compare with");
+        assert_eq!(of_rule(&rule, &Labels::new(), &Past::new(&young), NOON.plus(-2 * MINUTE_MS), NOON), [], "nothing to compare with");
     }
 }
