@@ -20,6 +20,12 @@ pub fn due<'a>(state: &AlertState, alerting: &'a Alerting, now: UnixMs) -> Optio
     (now.since(told_at) >= after_ms).then(|| channels(notify, alerting, now))
 }
 
+/// When the next step of the policy for `state` is due, if there is one.
+pub fn due_at(state: &AlertState, alerting: &Alerting, now: UnixMs) -> Option<UnixMs> {
+    let (_, after_ms) = step(policy(state, alerting, now)?, state.escalated)?;
+    Some(state.told_at?.plus(after_ms))
+}
+
 /// The channels of the next step, due or not; the last step's when all were taken.
 pub fn next<'a>(state: &AlertState, alerting: &'a Alerting, now: UnixMs) -> Vec<&'a str> {
     let notify = policy(state, alerting, now).and_then(|policy| {

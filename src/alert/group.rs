@@ -153,7 +153,7 @@ pub struct Member<'a> {
 impl Member<'_> {
     /// Whether people are to believe that it fires.
     fn fires(&self) -> bool {
-        self.state.phase == Phase::Firing
+        self.state.phase == Phase::Firing || self.state.flapping.is_some()
     }
 
     /// Whether somebody has it at `now`.

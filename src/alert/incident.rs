@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::contributors::Contributor;
 use super::evaluate::{NoDataWhy, Verdict};
+use super::flapping;
 use super::group::Membership;
 use super::notification::NotifyReason;
 use super::observe::Labels;
@@ -197,6 +198,12 @@ pub struct AlertState {
     /// Which label values explain that it fires.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contributors: Vec<Contributor>,
+    /// When it began to fire lately, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flaps: Vec<UnixMs>,
+    /// Since when people know that it comes and goes, and hear of it again only when it has settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<UnixMs>,
 }
 
 impl AlertState {
@@ -212,7 +219,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, groups = Vec::new(), muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, contributors = Vec::new(), .. });
+record!(AlertState { subject, phase, version, at, since, fired_at, last_held_at, resolved_at, measured, peak, detail, told, groups = Vec::new(), muted = Vec::new(), withheld, told_at, escalated = 0, response, alarm, contributors = Vec::new(), flaps = Vec::new(), flapping, .. });
 
 /// A verdict after the rule's policy: what the state machine acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -400,12 +407,16 @@ fn begin(stored: Option<&AlertState>, subject: &Subject, measured: Option<Measur
         response: None,
         alarm: None,
         contributors: Vec::new(),
+        flaps: stored.map(|state| state.flaps.clone()).unwrap_or_default(),
+        flapping: None,
     };
+    let state = stored.map_or(state.clone(), |stored| flapping::carried(stored, state));
     if subject.for_ms <= 0 { fire(state, now) } else { Step { transition: Transition::BecamePending, next: Some(state) } }
 }
 
 fn fire(state: AlertState, now: UnixMs) -> Step {
-    Step { transition: Transition::Fired, next: Some(AlertState { phase: Phase::Firing, fired_at: Some(now), ..state }) }
+    let flaps = flapping::with(&state.flaps, now);
+    Step { transition: Transition::Fired, next: Some(AlertState { phase: Phase::Firing, fired_at: Some(now), flaps, ..state }) }
 }
 
 fn end(state: AlertState, reason: NotifyReason, now: UnixMs) -> Step {

@@ -9,6 +9,7 @@
 //! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
 
 pub mod anomaly;
+pub mod audit;
 pub mod burn;
 pub mod contributors;
 pub mod dispatch;
@@ -16,6 +17,7 @@ pub mod due;
 pub mod escalate;
 pub mod evaluate;
 pub mod explain;
+pub mod flapping;
 pub mod group;
 #[cfg(not(target_family = "wasm"))]
 pub mod history;

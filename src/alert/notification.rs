@@ -38,6 +38,10 @@ pub enum NotifyReason {
     StillFiring,
     /// Somebody tells the public how an incident stands.
     Update,
+    /// It comes and goes too often to be told each time.
+    Flapping,
+    /// It no longer comes and goes, and fires.
+    Settled,
     /// Somebody asked for a test.
     Test,
 }
@@ -50,13 +54,25 @@ words!(NotifyReason {
     Acknowledged "acknowledged",
     StillFiring "still_firing",
     Update "update",
+    Flapping "flapping",
+    Settled "settled",
     Test "test",
 });
 
 impl NotifyReason {
     /// Every reason.
-    pub const ALL: [Self; 8] =
-        [Self::First, Self::Resolved, Self::RuleRemoved, Self::Escalated, Self::Acknowledged, Self::StillFiring, Self::Update, Self::Test];
+    pub const ALL: [Self; 10] = [
+        Self::First,
+        Self::Resolved,
+        Self::RuleRemoved,
+        Self::Escalated,
+        Self::Acknowledged,
+        Self::StillFiring,
+        Self::Update,
+        Self::Flapping,
+        Self::Settled,
+        Self::Test,
+    ];
 
     /// The stored and sent text.
     pub fn as_str(self) -> &'static str {
@@ -68,6 +84,8 @@ impl NotifyReason {
             Self::Acknowledged => "acknowledged",
             Self::StillFiring => "still_firing",
             Self::Update => "update",
+            Self::Flapping => "flapping",
+            Self::Settled => "settled",
             Self::Test => "test",
         }
     }
@@ -82,14 +100,21 @@ impl NotifyReason {
     pub fn is_end(self) -> bool {
         match self {
             Self::Resolved | Self::RuleRemoved => true,
-            Self::First | Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Update | Self::Test => false,
+            Self::First
+            | Self::Escalated
+            | Self::Acknowledged
+            | Self::StillFiring
+            | Self::Update
+            | Self::Flapping
+            | Self::Settled
+            | Self::Test => false,
         }
     }
 
     /// Whether it can be said more than once in an episode.
     pub fn repeats(self) -> bool {
         match self {
-            Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Update => true,
+            Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Update | Self::Flapping | Self::Settled => true,
             Self::First | Self::Resolved | Self::RuleRemoved | Self::Test => false,
         }
     }
@@ -230,10 +255,11 @@ impl Notification {
         self.group.as_ref().is_some_and(|group| group.id == self.alert)
     }
 
-    /// `FIRING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED`, `UPDATE` or `TEST`.
+    /// `FIRING`, `FLAPPING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED`, `UPDATE` or `TEST`.
     pub fn state_word(&self) -> &'static str {
         match self.reason {
-            NotifyReason::First | NotifyReason::StillFiring => "FIRING",
+            NotifyReason::First | NotifyReason::StillFiring | NotifyReason::Settled => "FIRING",
+            NotifyReason::Flapping => "FLAPPING",
             NotifyReason::Escalated => "ESCALATED",
             NotifyReason::Acknowledged => "ACKNOWLEDGED",
             NotifyReason::Resolved | NotifyReason::RuleRemoved => "RESOLVED",
@@ -366,6 +392,8 @@ impl Notification {
             | NotifyReason::Acknowledged
             | NotifyReason::StillFiring
             | NotifyReason::Update
+            | NotifyReason::Flapping
+            | NotifyReason::Settled
             | NotifyReason::Test => None,
         }
     }

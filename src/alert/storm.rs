@@ -63,7 +63,12 @@ fn crowd(changes: &[Change], stored: &BTreeMap<&str, &AlertState>, channel: &str
                     && match message.notification.reason {
                         NotifyReason::First | NotifyReason::Resolved | NotifyReason::RuleRemoved => true,
                         NotifyReason::Escalated => is_new(change),
-                        NotifyReason::Acknowledged | NotifyReason::StillFiring | NotifyReason::Update | NotifyReason::Test => false,
+                        NotifyReason::Acknowledged
+                        | NotifyReason::StillFiring
+                        | NotifyReason::Update
+                        | NotifyReason::Flapping
+                        | NotifyReason::Settled
+                        | NotifyReason::Test => false,
                     }
             })
     };

@@ -5,6 +5,7 @@
 //! opens while the alert still fires; escalation counts from the first time anybody was told.
 
 use super::escalate;
+use super::flapping::{self, Damped};
 use super::incident::{AlertState, Step, Transition, touched};
 use super::notification::{Notification, NotifyReason, Stamp, dashboard_url, runbook_url};
 use super::respond::Response;
@@ -53,6 +54,16 @@ fn unanswered(state: &AlertState, (config, addresses): (&Config, &Addresses), no
     }
 }
 
+/// What is owed of an alert that may come and go.
+fn damped(owed: Owed, state: &AlertState, transition: &Transition, is_quiet: bool, config: &Config, now: UnixMs) -> Owed {
+    let is_first = owed == Owed::Message(NotifyReason::First);
+    match flapping::damped(config.alerting.flapping.as_ref(), state, transition, is_first, is_quiet, now) {
+        Damped::AsEver => owed,
+        Damped::Nothing => Owed::Nothing,
+        Damped::Instead(reason) => Owed::Message(reason),
+    }
+}
+
 /// The change a step asks for, with its messages, and who they go to; `None` when there is nothing to store. `stored` is
 /// the state before the step.
 pub fn tell(
@@ -63,11 +74,13 @@ pub fn tell(
     now: UnixMs,
 ) -> Option<(Change, Option<Routing>)> {
     let state = step.next.as_ref().or(stored);
-    let is_open = matches!(step.transition, Transition::StillFiring(_)) && suppression.is_none();
+    let is_quiet = suppression.is_some();
+    let is_open = matches!(step.transition, Transition::StillFiring(_)) && !is_quiet;
     let owed = match owed(&step.transition, state.and_then(|state| state.withheld.as_ref()), suppression) {
         Owed::Nothing if is_open => state.map_or(Owed::Nothing, |state| unanswered(state, (config, addresses), now)),
         owed => owed,
     };
+    let owed = state.map_or(owed.clone(), |state| damped(owed, state, &step.transition, is_quiet, config, now));
     // An alert that fires on may have nothing new to store, and still be told of now.
     let told_late = matches!(owed, Owed::Message(_)) && step.next.is_none();
     let mut next = step.next.or_else(|| stored.filter(|_| told_late).map(|state| touched(state, now)))?;
@@ -90,6 +103,8 @@ pub fn tell(
 pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Config, &Addresses), now: UnixMs) -> (Change, Routing) {
     // Who takes an alert nobody was told of has it; the others are still owed that it fires.
     let withheld = if reason == NotifyReason::Acknowledged { state.withheld.clone() } else { None };
+    let policy = config.alerting.flapping.as_ref();
+    let said = flapping::sentence(policy, reason, state.flapping.is_some() && state.resolved_at.is_some_and(|at| at < now));
     let mut next = AlertState { withheld, ..state };
     let routing = match reason {
         NotifyReason::First if !next.muted.is_empty() => {
@@ -100,18 +115,32 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
             next.muted.retain(|channel| !routing.channels.contains(channel) && !routing.off.contains(channel));
             routing
         }
-        NotifyReason::First | NotifyReason::Test => {
+        NotifyReason::First | NotifyReason::Flapping | NotifyReason::Test => {
             let (mut routing, taken) = first(&next, config, addresses, now);
             let is_told = routing.why != RoutingWhy::Muted;
             (next.told_at, next.escalated) = (is_told.then_some(now), taken);
             next.told = routing.alone();
             next.groups = routing.memberships();
             routing.muted.retain(|channel| !routing.channels.contains(channel));
+            if reason == NotifyReason::Flapping {
+                // Everybody is told by itself, and the group learns of it by that.
+                next.flapping = Some(now);
+                next.told.clone_from(&routing.channels);
+            }
             next.muted.clone_from(&routing.muted);
             routing.off.retain(|channel| !routing.channels.contains(channel));
             routing
         }
-        NotifyReason::Resolved | NotifyReason::RuleRemoved => as_told(&next, config, addresses),
+        NotifyReason::Resolved | NotifyReason::RuleRemoved => {
+            if next.flapping.take().is_some() {
+                next.flaps.clear();
+            }
+            as_told(&next, config, addresses)
+        }
+        NotifyReason::Settled => {
+            (next.flapping, next.flaps) = (None, Vec::new());
+            known(next.heard_on(), addresses)
+        }
         NotifyReason::Acknowledged | NotifyReason::Update => known(next.heard_on(), addresses),
         NotifyReason::StillFiring => {
             (next.told_at, next.escalated, next.response) = (Some(now), 0, None);
@@ -127,7 +156,12 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
             routing
         }
     };
-    let messages = messages(&next, reason, &routing, config, addresses);
+    let mut messages = messages(&next, reason, &routing, config, addresses);
+    for message in &mut messages {
+        let detail = message.notification.detail.take();
+        message.notification.detail =
+            Some([detail, said.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|it| !it.is_empty());
+    }
     let openings = routing.groups.clone();
     (Change { messages, openings, ..Change::of(next) }, routing)
 }
@@ -203,7 +237,7 @@ fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config:
         let id = message::id(&state.subject.id, episode, channel, reason, state.version);
         NewMessage { channel: channel.clone(), seq: state.version, notification: notification(state, reason, id, config), sendable }
     };
-    let alone = routing.alone();
+    let alone = if reason == NotifyReason::Flapping { routing.channels.clone() } else { routing.alone() };
     let on = alone.iter().map(|channel| new(channel, Sendable::Now));
     let off = routing.off.iter().map(|channel| {
         let secret = addresses.missing(channel).unwrap_or("(not configured)").to_owned();

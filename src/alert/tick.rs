@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::audit::is_overdue;
 use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
 use super::group::{GroupChange, GroupState, Member, distinct, gather};
@@ -49,6 +50,9 @@ pub struct TickReport {
     pub messages: usize,
     /// Alerts people would have been told of, were they not kept quiet: those this tick withheld first.
     pub withheld: usize,
+    /// Alerts of which something is owed to people for more than five minutes, at most twenty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overdue: Vec<String>,
     /// Alerts another writer changed meanwhile; the next tick looks at them again.
     pub lost_swaps: usize,
     /// The outbox before this tick.
@@ -81,6 +85,9 @@ pub enum TickOutcome {
         why: String,
     },
 }
+
+/// Alerts named as overdue: enough to see what is wrong.
+const MAX_OVERDUE: usize = 20;
 
 /// What happened to one alert.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -124,6 +131,7 @@ impl TickReport {
             happenings: Vec::new(),
             messages: 0,
             withheld: 0,
+            overdue: Vec::new(),
             lost_swaps: 0,
             audit: Audit::default(),
         }
@@ -136,7 +144,7 @@ impl TickReport {
             TickOutcome::Applied | TickOutcome::AlreadyDone { .. } => true,
             TickOutcome::Failed { .. } => false,
         };
-        applied && !self.verdicts.contains_key("blind") && self.audit.overdue == 0
+        applied && !self.verdicts.contains_key("blind") && self.audit.overdue == 0 && self.overdue.is_empty()
     }
 }
 
@@ -390,9 +398,14 @@ fn decided(
         let stored = stored.get(subject.id.as_str()).copied();
         let transition = step.transition.clone();
         quiet.extend(suppression.as_ref().map(|_| subject.id.clone()));
-        let told = tell(step, stored, suppression, told_by, now);
+        let told = tell(step, stored, suppression.clone(), told_by, now);
         let routing = told.as_ref().and_then(|(_, routing)| routing.clone());
         let state = told.as_ref().map(|(change, _)| &change.next).or(stored);
+        let is_told = told.as_ref().is_some_and(|(change, _)| !change.messages.is_empty());
+        let is_audited = suppression.is_none() && !is_told && report.overdue.len() < MAX_OVERDUE;
+        report
+            .overdue
+            .extend(state.filter(|state| is_audited && is_overdue(state, &told_by.0.alerting, now)).map(|state| state.subject.id.clone()));
         if transition != Transition::Quiet {
             let withheld = state.and_then(|state| state.withheld.clone());
             report.happenings.push(Happening { alert: subject.id, rule: subject.rule, transition, routing, withheld });

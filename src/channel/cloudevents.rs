@@ -58,7 +58,8 @@ fn event(notification: &Notification, data: &Map<String, Value>) -> Value {
 
 fn kind(reason: NotifyReason) -> &'static str {
     match reason {
-        NotifyReason::First | NotifyReason::StillFiring => "dev.parapet.alert.firing",
+        NotifyReason::First | NotifyReason::StillFiring | NotifyReason::Settled => "dev.parapet.alert.firing",
+        NotifyReason::Flapping => "dev.parapet.alert.flapping",
         NotifyReason::Escalated => "dev.parapet.alert.escalated",
         NotifyReason::Acknowledged => "dev.parapet.alert.acknowledged",
         NotifyReason::Resolved | NotifyReason::RuleRemoved => "dev.parapet.alert.resolved",

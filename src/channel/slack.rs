@@ -60,8 +60,11 @@ fn message(notification: &Notification, can: Buttons) -> Value {
 fn header(notification: &Notification) -> String {
     let severity = notification.severity.as_str().to_ascii_uppercase();
     match notification.reason {
-        NotifyReason::First | NotifyReason::StillFiring => format!("{} {severity} — {}", shape(notification.severity), notification.name),
+        NotifyReason::First | NotifyReason::StillFiring | NotifyReason::Settled => {
+            format!("{} {severity} — {}", shape(notification.severity), notification.name)
+        }
         NotifyReason::Escalated => format!("{} ESCALATED {severity} — {}", shape(notification.severity), notification.name),
+        NotifyReason::Flapping => format!("≈ FLAPPING {severity} — {}", notification.name),
         NotifyReason::Acknowledged => format!("◐ ACKNOWLEDGED — {}", notification.name),
         NotifyReason::Resolved | NotifyReason::RuleRemoved => format!("● RESOLVED — {}", notification.name),
         NotifyReason::Update => format!("○ UPDATE — {}", notification.name),
@@ -105,7 +108,7 @@ fn buttons(notification: &Notification, can: Buttons) -> Vec<Value> {
 /// What can be done about an alert that fires and that nobody has.
 fn acts(notification: &Notification, can: Buttons) -> Vec<Value> {
     let is_open = match notification.reason {
-        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring => true,
+        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Flapping | NotifyReason::Settled => true,
         NotifyReason::Acknowledged | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Update | NotifyReason::Test => {
             false
         }
@@ -130,7 +133,10 @@ fn bullet(notification: &Notification) -> char {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, _) => '🟢',
         (NotifyReason::Update | NotifyReason::Test, _) => '⚪',
         (NotifyReason::Acknowledged, _) => '✅',
-        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring, severity) => match severity {
+        (
+            NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Flapping | NotifyReason::Settled,
+            severity,
+        ) => match severity {
             Severity::Critical => '🔴',
             Severity::Warning => '🟠',
             Severity::Info => '🔵',

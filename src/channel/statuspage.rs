@@ -56,9 +56,15 @@ pub fn render(notification: &Notification, page: Page<'_>, key: &Secret, open: O
             HttpRequest { method, url, headers: Vec::new(), body: Vec::new() }
         }
         (_, Some(open)) => HttpRequest { method: "PATCH".to_owned(), ..post(&format!("{incidents}/{open}"), "application/json", &body)? },
-        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Update, None) => {
-            post(&incidents, "application/json", &body)?
-        }
+        (
+            NotifyReason::First
+            | NotifyReason::Escalated
+            | NotifyReason::StillFiring
+            | NotifyReason::Flapping
+            | NotifyReason::Settled
+            | NotifyReason::Update,
+            None,
+        ) => post(&incidents, "application/json", &body)?,
         (NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Acknowledged, None) => return Err(RenderError::NothingToEnd),
     };
     request.headers.push(("authorization".to_owned(), format!("OAuth {token}")));
@@ -82,9 +88,13 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
         NotifyReason::RuleRemoved => format!("No longer watched, after {}.", notification.lasted()),
         // Who has it, and what they noted, is not the public's business.
         NotifyReason::Acknowledged => format!("{} Somebody is working on it.", notification.summary),
-        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Update | NotifyReason::Test => {
-            notification.summary.clone()
-        }
+        NotifyReason::First
+        | NotifyReason::Escalated
+        | NotifyReason::StillFiring
+        | NotifyReason::Flapping
+        | NotifyReason::Settled
+        | NotifyReason::Update
+        | NotifyReason::Test => notification.summary.clone(),
     };
     let status = match (notification.page_status, over, notification.reason) {
         (Some(status), ..) => status.as_str(),
@@ -110,7 +120,15 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
 pub fn incident(reason: NotifyReason, response: &HttpResponse) -> Option<String> {
     match (reason, response.status) {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, 200..=299) => Some(String::new()),
-        (NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Update, 200..=299) => id(&response.body),
+        (
+            NotifyReason::First
+            | NotifyReason::Escalated
+            | NotifyReason::StillFiring
+            | NotifyReason::Flapping
+            | NotifyReason::Settled
+            | NotifyReason::Update,
+            200..=299,
+        ) => id(&response.body),
         (_, _) => None,
     }
 }

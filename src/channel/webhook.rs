@@ -145,6 +145,8 @@ fn reason(reason: NotifyReason) -> &'static str {
         NotifyReason::First => "first notification",
         NotifyReason::Resolved => "all alerts resolved",
         NotifyReason::RuleRemoved => "rule removed",
+        NotifyReason::Flapping => "flapping",
+        NotifyReason::Settled => "settled",
         NotifyReason::Escalated => "escalated",
         NotifyReason::Acknowledged => "acknowledged",
         NotifyReason::StillFiring => "repeat interval elapsed",

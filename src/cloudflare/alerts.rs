@@ -8,6 +8,7 @@ use super::engine;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::ports::{Db, DbError};
+use crate::storage::alerts::LastTick;
 use crate::storage::{alerts, outbox};
 use crate::time::UnixMs;
 use crate::web::alerts::{AlertHealth, DeliveryView, TestReceipt, delivery_view, no_such_delivery, test_alert};
@@ -40,11 +41,11 @@ pub(super) async fn delivery(env: &Env, id: &str) -> Result<DeliveryView, Proble
 }
 
 /// Firing and pending alerts, and the newest tick.
-pub(super) async fn counts(env: &Env) -> Result<((u64, u64), Option<UnixMs>), DbError> {
+pub(super) async fn counts(env: &Env) -> Result<((u64, u64), Option<LastTick>), DbError> {
     let mut results = D1::bound(env)?.batch(vec![alerts::counts(), alerts::last_tick()]).await?.into_iter();
     let counts = alerts::firing_and_pending(results.next().unwrap_or_default())?;
     let last = alerts::newest_tick(results.next().unwrap_or_default())?;
-    Ok((counts, last.map(|last| last.at)))
+    Ok((counts, last))
 }
 
 /// How alerting fares: the tick, each channel, the outbox, and what is not set.

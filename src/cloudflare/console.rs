@@ -301,7 +301,10 @@ impl Call<'_> {
     /// Looks at every part; one that does not answer is a reason of its own, never an error.
     async fn health(&self) -> Reply {
         let alerting = alerts::health(self.env, &self.config, self.now).await.ok();
-        let ticks = alerts::counts(self.env).await.ok().map(|(_, last_at)| Ticks { last_at });
+        let ticks = alerts::counts(self.env).await.ok().map(|(_, last)| Ticks {
+            last_at: last.as_ref().map(|last| last.at),
+            overdue: last.map(|last| last.overdue()).unwrap_or_default(),
+        });
         let ask = Ask { now: self.now, window_ms: LIVE_MS, detail: Detail::Merged };
         let (live, missing_shards) = collectors::ask_live(self.env, "/window", Some(ask)).await;
         let live = missing_shards.is_empty().then(|| merge_answers(live));
@@ -379,7 +382,7 @@ impl Call<'_> {
 /// What D1 knows of alerts and ticks; nothing when it does not answer, since realtime must.
 async fn surroundings(env: &Env) -> Surroundings {
     match alerts::counts(env).await {
-        Ok((counts, last_tick_at)) => Surroundings { alerts: Some(counts), last_tick_at, missing_shards: 0 },
+        Ok((counts, last)) => Surroundings { alerts: Some(counts), last_tick_at: last.map(|last| last.at), missing_shards: 0 },
         Err(error) => {
             worker::console_error!("realtime: alerts are not known: {error}");
             Surroundings::default()

@@ -33,9 +33,25 @@ pub struct Alerting {
     /// Hours that routes name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub time_intervals: Vec<TimeInterval>,
+    /// When an alert comes and goes too often to be told each time; never, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<Flapping>,
 }
 
-record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new(), time_intervals = Vec::new() });
+/// When an alert flaps, and when it has settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Flapping {
+    /// How often it begins to fire.
+    pub times: u32,
+    /// Within how long.
+    pub within_ms: i64,
+    /// How long it has to stand still to have settled.
+    pub settled_after_ms: i64,
+}
+
+record!(Flapping { times, within_ms, settled_after_ms });
+
+record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new(), time_intervals = Vec::new(), flapping });
 
 /// While an alert that matches `source` fires, alerts that match `target` are kept quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -45,6 +45,12 @@ pub const LOOKBACK_MS: RangeInclusive<i64> = 10_000..=8 * 86_400_000;
 pub const INTERVAL_MS: RangeInclusive<i64> = 10_000..=3_600_000;
 /// How long a condition must hold, or an alert keeps firing, in milliseconds: up to 7 days.
 pub const HOLD_MS: RangeInclusive<i64> = 0..=7 * 86_400_000;
+/// How often an alert begins to fire before it flaps: as many moments as are kept of it.
+pub const FLAPS: RangeInclusive<i64> = 3..=10;
+/// Within how long, in milliseconds.
+pub const FLAP_WITHIN_MS: RangeInclusive<i64> = 600_000..=86_400_000;
+/// How long an alert stands still until it has settled, in milliseconds.
+pub const SETTLED_AFTER_MS: RangeInclusive<i64> = 300_000..=86_400_000;
 /// How long the first message of a group waits, in milliseconds: what waits longer than 5 minutes should not be an alert.
 pub const GROUP_WAIT_MS: RangeInclusive<i64> = 0..=300_000;
 /// The least time between two messages of a group, in milliseconds: from a tick to a day.
@@ -99,6 +105,7 @@ pub fn problems(config: &Config) -> Vec<Problem> {
     quiet::maintenance(&config.alerting, &mut found);
     quiet::dependencies(&config.alerting, &mut found);
     quiet::time_intervals(&config.alerting, &mut found);
+    quiet::flapping(&config.alerting, &mut found);
     escalation::escalations(&config.alerting, &mut found);
     escalation::rotations(&config.alerting, &mut found);
     found.problems

@@ -108,9 +108,10 @@ record!(LastTick { at, report, .. });
 struct Told {
     since: UnixMs,
     verdicts: BTreeMap<String, u64>,
+    overdue: Vec<String>,
 }
 
-record!(Told { since = UnixMs(0), verdicts = BTreeMap::new(), .. });
+record!(Told { since = UnixMs(0), verdicts = BTreeMap::new(), overdue = Vec::new(), .. });
 
 impl LastTick {
     /// The first tick ever, which each report hands on; long ago, if this one does not know it.
@@ -121,6 +122,11 @@ impl LastTick {
     /// Whether it could not see what some rule looks at.
     pub fn was_blind(&self) -> bool {
         self.told().is_some_and(|report| report.verdicts.contains_key("blind"))
+    }
+
+    /// The alerts of which something was owed to people for too long.
+    pub fn overdue(&self) -> Vec<String> {
+        self.told().map(|report| report.overdue).unwrap_or_default()
     }
 
     fn told(&self) -> Option<Told> {

@@ -37,10 +37,12 @@ pub struct Seen {
 }
 
 /// The Engine's ticks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticks {
     /// When the last one finished; `None` before the first.
     pub last_at: Option<UnixMs>,
+    /// Alerts of which it found something owed to people for too long.
+    pub overdue: Vec<String>,
 }
 
 /// The Collectors' intake.
@@ -157,7 +159,7 @@ pub fn health(config: &Config, seen: &Seen, is_set: impl Fn(&str) -> bool, now: 
         reasons.push(reason(Status::Degraded, "no_channel", "every channel lacks a secret: nobody would be told of an alert".to_owned()));
     }
     order::sort_by(&mut reasons, |a, b| a.status > b.status);
-    let last_tick_at = seen.engine.and_then(|ticks| ticks.last_at);
+    let last_tick_at = seen.engine.as_ref().and_then(|ticks| ticks.last_at);
     Health {
         status: reasons.first().map_or(Status::Ok, |reason| reason.status),
         reasons,
@@ -178,7 +180,7 @@ fn reason(status: Status, code: &'static str, detail: String) -> Reason {
 }
 
 fn tick_reasons(seen: &Seen, now: UnixMs) -> Vec<Reason> {
-    let Some(ticks) = seen.engine else {
+    let Some(ticks) = &seen.engine else {
         return vec![reason(Status::Down, "engine_silent", "the Engine does not answer: no rule is evaluated".to_owned())];
     };
     let Some(last_at) = ticks.last_at else {
@@ -191,11 +193,16 @@ fn tick_reasons(seen: &Seen, now: UnixMs) -> Vec<Reason> {
     let age_ms = now.since(last_at);
     let late =
         |status, code| vec![reason(status, code, format!("the last tick finished {} ago; one is due each minute", human_span(age_ms)))];
-    match age_ms {
+    let mut reasons = match age_ms {
         age_ms if age_ms > NO_TICK_MS => late(Status::Down, "no_tick"),
         age_ms if age_ms > LATE_TICK_MS => late(Status::Degraded, "late_tick"),
         _ => Vec::new(),
+    };
+    if !ticks.overdue.is_empty() {
+        let named = ticks.overdue.join(", ");
+        reasons.push(reason(Status::Degraded, "alerts_overdue", format!("people should have heard more than 5 min ago of: {named}")));
     }
+    reasons
 }
 
 fn collector_reasons(seen: &Seen) -> Vec<Reason> {

@@ -182,7 +182,7 @@ fn phases_survive_the_round_trip_and_the_stored_format_stays() {
         assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
     }
     let state = play(&subject(0, 0), &[(0, on(2.5))]).1.unwrap();
-    insta::assert_snapshot!(serde_json::to_string(&state).unwrap(), @r#"{"subject":{"id":"alr_1","rule":"r","name":"R","severity":"critical","labels":{},"for_ms":0,"keep_firing_for_ms":0,"summary":"","runbook":"","owner":""},"phase":"firing","version":1,"at":1772452800000,"since":1772452800000,"fired_at":1772452800000,"last_held_at":1772452800000,"resolved_at":null,"measured":{"value":2.5,"threshold":{"above":1.0},"unit":"plain","over_ms":60000},"peak":2.5,"detail":null,"told":[]}"#);
+    insta::assert_snapshot!(serde_json::to_string(&state).unwrap(), @r#"{"subject":{"id":"alr_1","rule":"r","name":"R","severity":"critical","labels":{},"for_ms":0,"keep_firing_for_ms":0,"summary":"","runbook":"","owner":""},"phase":"firing","version":1,"at":1772452800000,"since":1772452800000,"fired_at":1772452800000,"last_held_at":1772452800000,"resolved_at":null,"measured":{"value":2.5,"threshold":{"above":1.0},"unit":"plain","over_ms":60000},"peak":2.5,"detail":null,"told":[],"flaps":[1772452800000]}"#);
 }
 
 proptest! {

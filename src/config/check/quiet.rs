@@ -124,6 +124,17 @@ fn is_rule(alerting: &Alerting, id: &str, at: String, found: &mut Findings) -> b
     is
 }
 
+/// Numbers of `flapping` within their bounds.
+pub(super) fn flapping(alerting: &Alerting, found: &mut Findings) {
+    let Some(flapping) = &alerting.flapping else { return };
+    if !super::FLAPS.contains(&i64::from(flapping.times)) {
+        let fix = format!("use {} to {}", super::FLAPS.start(), super::FLAPS.end());
+        found.add("/alerting/flapping/times", format!("{} is out of range", flapping.times), fix);
+    }
+    found.duration("/alerting/flapping/within_ms", flapping.within_ms, &super::FLAP_WITHIN_MS);
+    found.duration("/alerting/flapping/settled_after_ms", flapping.settled_after_ms, &super::SETTLED_AFTER_MS);
+}
+
 /// What a rule depends on is a rule, and not, over any number of others, the rule itself: in a circle nothing explains anything.
 pub(super) fn dependencies(alerting: &Alerting, found: &mut Findings) {
     for (index, rule) in alerting.rules.iter().enumerate() {

@@ -152,7 +152,7 @@ static BUSINESS: [Key; 2] = [
     ),
 ];
 
-static ALERTING: [Key; 8] = [
+static ALERTING: [Key; 9] = [
     Key::new("channels", Shape::List(&Shape::Map(&CHANNEL)), "Where notifications can go."),
     Key::new("routes", Shape::List(&Shape::Map(&ROUTE)), "Which alerts go where, in order."),
     Key::new("rules", Shape::List(&Shape::Map(&RULE)), "What is watched."),
@@ -169,6 +169,15 @@ static ALERTING: [Key; 8] = [
     ),
     Key::optional("rotations", Shape::List(&Shape::Map(&ROTATION)), "Who is on call: channels that take turns, a week each."),
     Key::optional("time_intervals", Shape::List(&Shape::Map(&TIME_INTERVAL)), "Hours that routes name in `mute_times` and `active_times`."),
+    Key::optional(
+        "flapping",
+        Shape::Map(&[
+            Key::new("times", Shape::Integer(check::FLAPS), "How often an alert begins to fire."),
+            Key::duration("within", "within_ms", check::FLAP_WITHIN_MS, "Within how long."),
+            Key::duration("settled_after", "settled_after_ms", check::SETTLED_AFTER_MS, "How long it has to stand still to have settled."),
+        ]),
+        "When an alert comes and goes too often to be told each time: one message says that it flaps, one that it has settled.",
+    ),
 ];
 
 static ESCALATION: [Key; 5] = [

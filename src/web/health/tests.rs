@@ -21,7 +21,7 @@ fn shipped() -> Config {
 
 fn well() -> Seen {
     Seen {
-        engine: Some(Ticks { last_at: Some(NOON.plus(-20_000)) }),
+        engine: Some(Ticks { last_at: Some(NOON.plus(-20_000)), overdue: Vec::new() }),
         collector: Some(Intake { lag_ms: 900, dropped: 0.0 }),
         outbox: Some(Messages { due: 0, overdue: 0, dead: 0 }),
         tokens: Some(1),
@@ -57,7 +57,7 @@ fn each_missing_secret_is_named_with_what_is_off_and_what_to_do() {
 
 #[test]
 fn a_fresh_deployment_says_everything_that_is_missing() {
-    let fresh = Seen { engine: Some(Ticks { last_at: None }), tokens: Some(0), ..well() };
+    let fresh = Seen { engine: Some(Ticks { last_at: None, overdue: Vec::new() }), tokens: Some(0), ..well() };
     let health = health(&shipped(), &fresh, |_| false, NOON);
     insta::assert_snapshot!(serde_json::to_string_pretty(&health).unwrap());
 }
@@ -84,10 +84,10 @@ fn a_tick_is_late_after_its_bound_and_missing_after_five_minutes() {
         (NO_TICK_MS, Some((Status::Degraded, "late_tick"))),
         (NO_TICK_MS + 1, Some((Status::Down, "no_tick"))),
     ] {
-        let seen = Seen { engine: Some(Ticks { last_at: Some(NOON.plus(-age_ms)) }), ..well() };
+        let seen = Seen { engine: Some(Ticks { last_at: Some(NOON.plus(-age_ms)), overdue: Vec::new() }), ..well() };
         assert_eq!(codes(&of(&seen)), expected.into_iter().collect::<Vec<_>>(), "{age_ms}");
     }
-    let ahead = Seen { engine: Some(Ticks { last_at: Some(NOON.plus(5_000)) }), ..well() };
+    let ahead = Seen { engine: Some(Ticks { last_at: Some(NOON.plus(5_000)), overdue: Vec::new() }), ..well() };
     assert_eq!((of(&ahead).status, of(&ahead).tick_age_ms), (Status::Ok, Some(0)));
 }
 
@@ -118,6 +118,14 @@ fn numbers_that_are_late_or_lost_and_messages_that_wait_or_died_degrade() {
         let expected: Vec<_> = code.map(|code| (Status::Degraded, code)).into_iter().collect();
         assert_eq!(codes(&of(&seen)), expected, "{seen:?}");
     }
+}
+
+#[test]
+fn alerts_that_people_should_have_heard_of_are_named() {
+    let engine = Some(Ticks { last_at: Some(NOON.plus(-20_000)), overdue: vec!["alr_1".into(), "alr_2".into()] });
+    let health = of(&Seen { engine, ..well() });
+    assert_eq!(codes(&health), [(Status::Degraded, "alerts_overdue")]);
+    assert_eq!(health.reasons[0].detail, "people should have heard more than 5 min ago of: alr_1, alr_2");
 }
 
 #[test]
