@@ -20,6 +20,9 @@ mod order;
 #[path = "src/record.rs"]
 #[allow(dead_code, unreachable_pub, unfulfilled_lint_expectations, clippy::all, clippy::pedantic, reason = "linted in the library")]
 mod record;
+#[path = "src/sorted.rs"]
+#[allow(dead_code, unreachable_pub, unfulfilled_lint_expectations, clippy::all, clippy::pedantic, reason = "linted in the library")]
+mod sorted;
 #[path = "src/alert"]
 mod alert {
     #[allow(dead_code, unreachable_pub, unfulfilled_lint_expectations, clippy::all, clippy::pedantic, reason = "linted in the library")]

@@ -29,6 +29,7 @@ pub mod order;
 pub mod outbox;
 pub mod ports;
 pub mod record;
+pub mod sorted;
 pub mod storage;
 pub mod telemetry;
 pub mod time;

@@ -4,7 +4,7 @@
 //! map sorts. Here is what the Worker uses instead: an insertion sort, stable, n²/4 steps: for at most a few hundred
 //! items, which is what the callers' bounds are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::Set as BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -20,8 +20,8 @@ pub fn sort_by<T>(items: &mut [T], mut before: impl FnMut(&T, &T) -> bool) {
 }
 
 /// The pairs as a map; of equal keys the last wins.
-pub fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
-    let mut map = BTreeMap::new();
+pub fn map<M: Default + Extend<P>, P>(pairs: impl IntoIterator<Item = P>) -> M {
+    let mut map = M::default();
     map.extend(pairs);
     map
 }

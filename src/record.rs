@@ -5,7 +5,7 @@
 //! measured on the configuration alone it was 110 KB of code where this is 30. A text is parsed once into
 //! [`serde_json::Value`], by serde. Invariant: a key that is not listed, and a word that is not, are errors that say where.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde_json::{Map, Value};
 

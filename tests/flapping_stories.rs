@@ -89,7 +89,7 @@ fn nobody_taking_it_it_escalates_and_whoever_has_it_has_it_until_it_settles() {
         let step = |after_ms| EscalationStep { after_ms, notify: vec!["slack".into()] };
         let id = "all".to_owned();
         world.config.alerting.escalations =
-            vec![Escalation { id, matchers: std::collections::BTreeMap::default(), hours: None, steps: vec![step(600_000)], repeat_ms: 0 }];
+            vec![Escalation { id, matchers: parapet::sorted::Map::default(), hours: None, steps: vec![step(600_000)], repeat_ms: 0 }];
         for at in 0..21 {
             minute(&mut world, at, if (at / 5) % 2 == 0 { 1.0 } else { 0.0 });
         }

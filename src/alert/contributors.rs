@@ -4,7 +4,7 @@
 //! all values of its label that grew, so a label's shares are 0 to 1 and add up to 1 at most. What has its usual share of
 //! the traffic explains nothing, however large it is: a value is named for what it has beyond that.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 
@@ -152,10 +152,10 @@ mod tests {
             let found = contributors(&tally, direction);
             prop_assert!(found.len() <= MAX_CONTRIBUTORS);
             for it in &found {
-                let values = &tally[&it.label];
+                let values = tally.get(&it.label).unwrap();
                 let change: f64 = values.values().map(|amounts| worsening(amounts, direction)).sum();
                 // A share times the change is what the value itself grew by: no more is laid at its door.
-                prop_assert!((it.share * change - worsening(&values[&it.value], direction)).abs() <= 1e-6 * change);
+                prop_assert!((it.share * change - worsening(values.get(&it.value).unwrap(), direction)).abs() <= 1e-6 * change);
                 prop_assert_eq!(found.iter().filter(|other| other.label == it.label).count(), 1);
             }
             prop_assert!(found.iter().all(|it| (MIN_SHARE..=1.0).contains(&it.share)));

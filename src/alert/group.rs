@@ -23,7 +23,7 @@
 //! only if every alert it names stands as this tick saw it; so nobody is told of a group that an act has changed meanwhile.
 //! An alert keeps the group it was told by until its end, whatever the routes say by then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
 
 use serde::Serialize;
 

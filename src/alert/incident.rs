@@ -4,7 +4,7 @@
 //! in time, never in ticks, and compare with `≥`, so a late or skipped tick is late, not lost. Invariants: an older tick
 //! changes nothing; a [`Signal::Hold`] (we could not look, or the rule says to wait) never resolves and never fires.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

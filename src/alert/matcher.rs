@@ -5,7 +5,7 @@
 //! refused with the place it begins. In `=` and `!=` a `*` stands for any text. Invariants: a label an alert does not have
 //! is the empty text, as in Alertmanager; a matcher's own text reads back as the same matcher.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 //! It is stored with its outbox row and rendered at each attempt. Invariant: rendering the same notification twice gives
 //! the same bytes, so a provider's idempotency key holds over retries.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::sorted::Map;
+
 use serde::Serialize;
 
 use super::burn;
@@ -80,7 +82,7 @@ pub struct Observation {
 }
 
 /// Label values that set one alert of a rule apart from its others; empty for a rule without `by`.
-pub type Labels = BTreeMap<String, String>;
+pub type Labels = Map<String, String>;
 
 /// What a rule sees of one of its alerts: one observation for each of its [`looks`], in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +109,7 @@ pub enum Resolution {
 pub type Stretch = (Resolution, Window);
 
 /// The stored rows of each stretch, or why there are none.
-pub type Stored = BTreeMap<Stretch, Result<Vec<Slice>, Blindness>>;
+pub type Stored = Map<Stretch, Result<Vec<Slice>, Blindness>>;
 
 /// A read of D1 that some rules need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +152,7 @@ pub fn looks(when: &When) -> Vec<Look<'_>> {
 
 /// The reads of D1 that `looks` need at `now`: one for each stretch, names together.
 pub fn stored_reads<'a>(looks: impl IntoIterator<Item = Look<'a>>, now: UnixMs, zone: chrono_tz::Tz) -> Vec<StoredRead> {
-    let mut reads: BTreeMap<Stretch, Vec<String>> = BTreeMap::new();
+    let mut reads: Map<Stretch, Vec<String>> = Map::new();
     for look in looks {
         for stretch in stitch(&look, now, zone).stored {
             let names = reads.entry(stretch).or_default();
@@ -165,7 +167,7 @@ pub fn stored_reads<'a>(looks: impl IntoIterator<Item = Look<'a>>, now: UnixMs, 
 /// Cells by metric name and series, so that a rule visits only its own.
 #[derive(Debug)]
 pub(super) struct Index<'a> {
-    by_name: BTreeMap<&'a str, BySeries<'a>>,
+    by_name: Map<&'a str, BySeries<'a>>,
 }
 
 type BySeries<'a> = BTreeMap<&'a SeriesKey, Vec<(UnixMs, &'a Cell)>>;
@@ -184,7 +186,7 @@ impl<'a> Index<'a> {
                 }
             }
         }
-        let mut by_name: BTreeMap<&str, BySeries<'a>> = BTreeMap::new();
+        let mut by_name: Map<&str, BySeries<'a>> = Map::new();
         for (key, cells) in series {
             by_name.entry(key.name()).or_default().entry(key).or_default().extend(cells);
         }
@@ -209,7 +211,7 @@ impl<'a> Index<'a> {
 
 /// The cells of each instance and look.
 #[derive(Default)]
-struct Groups(BTreeMap<Labels, Vec<Vec<Cell>>>);
+struct Groups(Map<Labels, Vec<Vec<Cell>>>);
 
 impl Groups {
     fn of(&mut self, labels: Labels, looks: usize) -> &mut Vec<Vec<Cell>> {
@@ -250,7 +252,7 @@ impl Groups {
 #[derive(Debug)]
 pub struct View<'a> {
     live: Result<Index<'a>, Blindness>,
-    stored: BTreeMap<Stretch, Result<Index<'a>, &'a Blindness>>,
+    stored: Map<Stretch, Result<Index<'a>, &'a Blindness>>,
 }
 
 impl<'a> View<'a> {

@@ -4,7 +4,7 @@
 //! 7.5 minutes. The window before ends where the rule's window began when its condition began to hold. A gauge has no
 //! amount to share out, and a condition of several has no one change: they are not explained.
 
-use std::collections::BTreeSet;
+use crate::sorted::Set as BTreeSet;
 
 use super::contributors::{Amounts, Contributor, Direction, Tally, contributors};
 use super::incident::{Step, Subject, Transition};

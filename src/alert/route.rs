@@ -7,7 +7,7 @@
 //! A route is muted inside its `mute_times` and outside its `active_times`: it still takes its alerts, ends the search as ever,
 //! and its channels are told when it opens, if the alert still fires ([`super::tell`]).
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

@@ -6,7 +6,7 @@
 //! three hundred ends, and for an escalation of all of them. Only channels whose messages can be about several alerts have digests.
 //! Invariant: every alert taken out of a message of its own is in the group, so nothing is lost by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
 
 use super::group::{Membership, Opening, is_groupable};
 use super::incident::AlertState;

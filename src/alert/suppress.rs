@@ -19,7 +19,7 @@
 //! only if it, or what explains it in the end, is explained by nothing. So of alerts that fire, inhibition leaves one to be told.
 //! A rule's `depends_on` is an inhibition by the alerts of another rule, and follows the same laws.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
 
 use serde::Serialize;
 

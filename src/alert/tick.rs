@@ -4,7 +4,7 @@
 //! fails changes nothing; a tick at a moment that is not newer than the last one's does nothing; two ticks at once have the
 //! effect of one, because each change is a compare-and-swap and each message depends on its change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
 
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 //!
 //! One alert for one cause: when the Collectors do not answer, every rule is blind, and people get one message, not fifty.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use super::evaluate::Verdict;
 use super::incident::{AlertState, Phase, Signal, Subject};

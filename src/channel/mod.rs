@@ -3,7 +3,7 @@
 //! Invariant: nothing here that can be printed or stored holds a secret: [`Address`] has no readable `Debug`, and what a peer
 //! said is quoted only after every part of its address was taken out.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

@@ -10,7 +10,7 @@
 //! Limits (Statuspage's API documentation): name 255 characters, body 25,000; one request a second for each key over a rolling minute,
 //! answered by 420 or 429 beyond.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};

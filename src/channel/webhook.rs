@@ -10,7 +10,7 @@
 //! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The ten
 //! annotations of every alert are cut at 1,000 characters, the rule's own, labels and what an alert mostly comes from at 200.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde_json::{Value, json};
 

@@ -3,7 +3,6 @@
 //! The alert is a configured rule's (`--rule`), or any with these labels. Every secret counts as set unless `--without`
 //! names it, so what is printed is what a full deployment does, and what is left when a secret is lost.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{ERROR, Exit, validate};
@@ -72,7 +71,7 @@ pub(super) fn run(args: &Args) -> Exit {
 }
 
 /// Every route with what became of it, and who is told; findings when nobody is.
-fn explained(labels: &BTreeMap<String, String>, alerting: &Alerting, addresses: &Addresses) -> (String, Exit) {
+fn explained(labels: &Labels, alerting: &Alerting, addresses: &Addresses) -> (String, Exit) {
     let mut lines = vec![format!("alert  {}", matchers(labels))];
     for (place, (route, tried)) in alerting.routes.iter().zip(tried(labels, &alerting.routes)).enumerate() {
         let what = match tried {
@@ -107,7 +106,7 @@ fn asks(route: &Route) -> String {
     if route.matchers.is_empty() { "everything".to_owned() } else { matchers(&route.matchers) }
 }
 
-fn matchers(labels: &BTreeMap<String, String>) -> String {
+fn matchers(labels: &Labels) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 

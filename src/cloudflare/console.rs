@@ -1,7 +1,7 @@
 //! Parapet's own paths: who may, then what was asked.
 
+use crate::sorted::Map as BTreeMap;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 

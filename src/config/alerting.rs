@@ -2,7 +2,7 @@
 //!
 //! Durations are written `30s`, `5m`, `1h`, `7d` in the file and are milliseconds here.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

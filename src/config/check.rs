@@ -205,7 +205,7 @@ impl Findings {
 
     /// Every id after the first of its kind.
     fn unique<'a>(&mut self, list: &str, key: &str, ids: impl Iterator<Item = &'a str>) {
-        let mut seen = std::collections::BTreeMap::new();
+        let mut seen = crate::sorted::Map::new();
         for (index, id) in ids.enumerate() {
             match seen.get(id) {
                 None => {

@@ -14,8 +14,8 @@ use crate::config::alerting::{Severity, Via};
 use crate::ids;
 use crate::outbox::message::{NewMessage, Sendable};
 use crate::record::record;
+use crate::sorted::Map as BTreeMap;
 use crate::time::{MINUTE_MS, UnixMs};
-use std::collections::BTreeMap;
 
 /// How long the same words are a repetition: clients and people send again within a minute or two, and nobody means
 /// the same note twice in ten.

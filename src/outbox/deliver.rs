@@ -7,7 +7,7 @@
 //! Invariant: what a peer answered is not forgotten while we live. A record the database did not take is kept in the
 //! [`Courier`] and written before anything is claimed again, so the database's failures alone never make a message go out twice.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 //! Invariant: a change of an alert is a compare-and-swap on its version, so of two ticks that decided from the same state
 //! one is applied and the other is not; what depends on a change asks for its version and digest (`outbox`).
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use super::{Param, Statement, StatementResult};
 use crate::alert::incident::{AlertState, Phase};

@@ -5,7 +5,7 @@
 //! those that fire are listed. A maintenance window shows as Alertmanager's time intervals do (`mutedBy`). Errors are a
 //! JSON text, as its clients expect.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Test alerts and the delivery log: what is asked, checked; what is stored, as shown.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

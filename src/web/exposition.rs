@@ -3,7 +3,7 @@
 //! Invariant: one `HELP` and one `TYPE` per name, its samples together. Histogram borders lie on the sketch's own grid
 //! (powers of 2), so the counts are exact and not interpolated.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 use std::fmt::Write as _;
 
 use crate::telemetry::cell::{Cell, Distribution};

@@ -131,7 +131,7 @@ fn value(given: Option<&Value>, kind: Kind) -> Result<f64, Refusal> {
 }
 
 fn tags(given: Option<Value>, bounds: &Ingest) -> Result<Vec<(String, String)>, Refusal> {
-    let tags = match given {
+    let tags: crate::sorted::Map<String, Value> = match given {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(tags)) => order::map(tags),
         Some(other) => return Err(("bad_tags", format!("`tags` is {}; send an object of texts", kind_of(&other)))),

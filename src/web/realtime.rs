@@ -1,6 +1,6 @@
 //! `GET /api/metrics/realtime`: the last minutes in one JSON document, from the Collectors' live window.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

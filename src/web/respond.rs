@@ -3,7 +3,7 @@
 //! Invariant: an act and the messages that tell of it are one batch, applied by compare-and-swap on the alert's version; when
 //! a tick was faster the act is decided anew on what it wrote, at most three times. Doing the same twice is no mistake.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

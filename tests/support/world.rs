@@ -465,9 +465,9 @@ pub fn error_rate() -> Rule {
         no_data: NoData::Ok,
         error: OnError::Alert,
         incident: OpensIncident::Critical,
-        labels: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),
+        labels: parapet::sorted::Map::from([("team".to_owned(), "platform".to_owned())]),
         summary: "Requests fail on our side: visitors see errors & cannot book.".to_owned(),
-        annotations: BTreeMap::new(),
+        annotations: parapet::sorted::Map::new(),
         runbook: "/runbooks/api-error-rate".to_owned(),
         owner: "platform-oncall".to_owned(),
     }
@@ -489,7 +489,7 @@ pub fn switch(id: &str) -> Rule {
         recovery: None,
         for_ms: 0,
         no_data: NoData::Keep,
-        labels: BTreeMap::new(),
+        labels: parapet::sorted::Map::new(),
         summary: "The switch is on.".to_owned(),
         ..error_rate()
     }

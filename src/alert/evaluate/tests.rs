@@ -18,7 +18,7 @@ fn watched(now: UnixMs) -> Moment {
 }
 
 fn selector(series: &str) -> Selector {
-    Selector { series: series.into(), labels: std::collections::BTreeMap::new() }
+    Selector { series: series.into(), labels: crate::sorted::Map::new() }
 }
 
 fn rule(when: When) -> Rule {
@@ -36,9 +36,9 @@ fn rule(when: When) -> Rule {
         no_data: NoData::Ok,
         error: OnError::Keep,
         incident: OpensIncident::Critical,
-        labels: std::collections::BTreeMap::new(),
+        labels: crate::sorted::Map::new(),
         summary: String::new(),
-        annotations: std::collections::BTreeMap::new(),
+        annotations: crate::sorted::Map::new(),
         runbook: String::new(),
         owner: String::new(),
     }

@@ -242,7 +242,7 @@ fn alerts_of_one_rule_are_set_apart_by_the_values_of_its_labels() {
     let labels = |route: &str, method: &str| Labels::from([("route".into(), route.into()), ("method".into(), method.into())]);
     let (one, other) = (Subject::of_rule(&rule, &labels("/a", "GET")), Subject::of_rule(&rule, &labels("/a", "POST")));
     assert_ne!(one.id, other.id);
-    assert_eq!((one.labels["route"].as_str(), one.labels["rule"].as_str()), ("/a", "r"));
+    assert_eq!((one.labels.get("route").unwrap().as_str(), one.labels.get("rule").unwrap().as_str()), ("/a", "r"));
     assert_eq!(one.instance_of(&rule), Some(labels("/a", "GET")));
     rule.by.pop();
     assert_eq!(one.instance_of(&rule), None, "an alert of the rule as it was is nobody's now");

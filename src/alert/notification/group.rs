@@ -3,7 +3,7 @@
 //! At most ten alerts are named, the worst first, and the rest counted: ten lines fit a Slack section. A group of a single alert reads
 //! exactly as a message about that alert.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! What a rule sees of live slices and stored rows, and how its instances are bounded.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use super::*;
 use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, OpensIncident, Severity};

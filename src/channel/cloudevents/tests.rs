@@ -50,7 +50,7 @@ fn names_of_attributes_are_what_the_specification_allows() {
 fn an_event_never_is_larger_than_what_everybody_forwards() {
     // JSON writes a control character as six bytes.
     let long = |text: &str| text.repeat(5_000);
-    let many: std::collections::BTreeMap<String, String> = (0..100).map(|n| (format!("label{n}"), long("é"))).collect();
+    let many: crate::sorted::Map<String, String> = (0..100).map(|n| (format!("label{n}"), long("é"))).collect();
     let widest = Notification {
         name: long("\u{1}"),
         summary: long("\u{1}"),

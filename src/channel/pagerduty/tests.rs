@@ -61,7 +61,7 @@ fn an_event_over_512_kb_goes_out_with_a_note_in_place_of_its_details() {
         name: "😀".repeat(200_000),
         owner: "😀".repeat(200_000),
         rule: "😀".repeat(200_000),
-        labels: std::collections::BTreeMap::from([("route".to_owned(), "😀".repeat(200_000))]),
+        labels: crate::sorted::Map::from([("route".to_owned(), "😀".repeat(200_000))]),
         ..long
     };
     render(&longest, Action::Trigger, PagerDutyRegion::Us, &secret(KEY)).map(|request| assert!(request.body.len() <= 65_536)).unwrap();

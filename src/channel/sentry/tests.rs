@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use proptest::prelude::*;
 use sentry_core::Envelope;

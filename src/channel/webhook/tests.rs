@@ -57,7 +57,7 @@ fn the_body_stays_below_what_the_specification_asks() {
         summary: "x".repeat(30_000),
         owner: "x".repeat(30_000),
         detail: Some("x".repeat(30_000)),
-        labels: std::collections::BTreeMap::from([("route".to_owned(), "r".repeat(30_000))]),
+        labels: crate::sorted::Map::from([("route".to_owned(), "r".repeat(30_000))]),
         annotations: (0..5).map(|n| (format!("own_{n}"), "o".repeat(30_000))).collect(),
         contributors: vec![Contributor { label: "path".to_owned(), value: "p".repeat(30_000), share: 0.5 }],
         ..firing()

@@ -4,12 +4,11 @@
 //! it, so that the tick at its end is the first to see it, whatever the window. A counter's sample is its increase, a gauge's its
 //! level (known only where a sample is), a distribution's a value seen (`count` times). Ticks run every minute, also at minute 0.
 
-use std::collections::BTreeMap;
-
 use super::file::{Expectation, ExpectedAlert, ExpectedNotification, Series, Test};
 use crate::alert::evaluate::Verdict;
 use crate::alert::history::History;
 use crate::alert::incident::{AlertState, Phase};
+use crate::alert::observe::Labels;
 use crate::alert::observe::{Coverage, SLICE_MS};
 use crate::alert::rehearsal::{Rehearsal, own_labels};
 use crate::config::Config;
@@ -193,7 +192,7 @@ fn expected_columns(alert: &ExpectedAlert) -> Vec<String> {
     vec![alert.rule.clone(), alert.state.as_str().to_owned(), pairs(&alert.labels), value]
 }
 
-fn pairs(labels: &BTreeMap<String, String>) -> String {
+fn pairs(labels: &Labels) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,6 +1,6 @@
 //! Checks of channels, routes and rules: everything refers to something, and every alert reaches somebody.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use super::{Findings, condition, quiet, suggest, texts};
 use crate::config::Config;

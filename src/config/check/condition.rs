@@ -1,6 +1,6 @@
 //! Checks of conditions: every selector selects something, every number is one the condition can use.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 
 use super::{Findings, alerting::ids_of, suggest};
 use crate::config::Config;

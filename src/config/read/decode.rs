@@ -4,7 +4,7 @@
 //! nothing is concluded from what is not known. One mistake is one diagnostic: a key that is misspelt or on the wrong
 //! level is not reported missing as well.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde_json::{Value as Json, json};

@@ -6,7 +6,7 @@
 //!
 //! Invariant: there is a configuration exactly when there is no diagnostic.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map as BTreeMap;
 use std::path::Path;
 
 use super::Config;

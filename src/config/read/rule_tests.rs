@@ -85,7 +85,7 @@ static NOTIFICATION: [Key; 3] = [
 pub struct Document<'a> {
     source: &'a Source,
     value: serde_json::Value,
-    places: std::collections::BTreeMap<String, Place>,
+    places: crate::sorted::Map<String, Place>,
     lost: Vec<String>,
     found: Vec<Diagnostic>,
 }

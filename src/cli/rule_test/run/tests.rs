@@ -13,7 +13,7 @@ fn config(when: When) -> Config {
 }
 
 fn threshold(series: &str, aggregate: Aggregate, over_ms: i64) -> When {
-    let of = Selector { series: series.into(), labels: BTreeMap::new() };
+    let of = Selector { series: series.into(), labels: Labels::new() };
     When::Threshold { of, aggregate, over: Over::Ms(over_ms), compare: Compare::Above, bound: Bound::Value(-1.0) }
 }
 
