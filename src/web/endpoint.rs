@@ -5,6 +5,11 @@ use super::incidents;
 use super::problem::Problem;
 use crate::alert::respond::Verb;
 
+/// The names and values of a query, as written; a name alone has an empty value.
+pub(super) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
 /// One thing that can be asked of Parapet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {

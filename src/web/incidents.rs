@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::auth::Principal;
+use super::endpoint::parameters;
 use super::problem::Problem;
 use crate::alert::respond::AlarmVerdict;
 use crate::channel::Addresses;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::config::alerting::Severity;
 use crate::incident::edit::{self, Edit, REPEAT_MS};
 use crate::incident::{Incident, IncidentState, Opening, PageStatus};
-use crate::ports::{Db, DbError};
+use crate::ports::Db;
 use crate::record::{self, FromJson, record};
 use crate::storage::incidents;
 use crate::time::UnixMs;
@@ -179,7 +180,7 @@ fn shown(incident: Incident) -> Shown {
 /// `GET /api/v1/incidents?state=&after=&limit=`: 200.
 pub async fn list<D: Db>(db: &D, query: &str) -> Result<Listed, Problem> {
     let (mut state, mut after, mut limit) = (None, None, SHOWN);
-    for (key, value) in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+    for (key, value) in parameters(query) {
         let bad = |what: &str| Problem::bad_request("bad_query", format!("`{key}={value}`: {what}"));
         match key {
             "state" => state = Some(IncidentState::from_str(value).ok_or_else(|| bad("a state is open or resolved."))?),
@@ -191,8 +192,8 @@ pub async fn list<D: Db>(db: &D, query: &str) -> Result<Listed, Problem> {
             _ => return Err(bad("incidents take state, after and limit.")),
         }
     }
-    let found = db.batch(vec![incidents::list(state, after, limit)]).await.map_err(unavailable)?.pop().unwrap_or_default();
-    let found: Vec<Shown> = incidents::incidents(found).map_err(unavailable)?.into_iter().map(shown).collect();
+    let found = db.batch(vec![incidents::list(state, after, limit)]).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+    let found: Vec<Shown> = incidents::incidents(found).map_err(Problem::no_database)?.into_iter().map(shown).collect();
     let is_full = i64::try_from(found.len()).is_ok_and(|found| found == limit);
     let next = found.last().filter(|_| is_full).map(|last| last.id.clone());
     Ok(Listed { incidents: found, next })
@@ -200,8 +201,8 @@ pub async fn list<D: Db>(db: &D, query: &str) -> Result<Listed, Problem> {
 
 /// `GET /api/v1/incidents/{id}`: 200.
 pub async fn show<D: Db>(db: &D, id: &str) -> Result<Detailed, Problem> {
-    let found = db.batch(incidents::one(id).into()).await.map_err(unavailable)?;
-    let (incident, members, lines) = incidents::whole(found).map_err(unavailable)?.ok_or_else(unknown)?;
+    let found = db.batch(incidents::one(id).into()).await.map_err(Problem::no_database)?;
+    let (incident, members, lines) = incidents::whole(found).map_err(Problem::no_database)?.ok_or_else(unknown)?;
     let is_cut = i64::try_from(lines.len()).is_ok_and(|lines| lines >= incidents::MAX_ROWS);
     let alert = |member: incidents::Member| ShownAlert {
         id: member.alert,
@@ -287,8 +288,8 @@ pub async fn edit<D: Db>(
     now: UnixMs,
 ) -> Result<Detailed, Problem> {
     for _ in 0..TRIES {
-        let found = db.batch(incidents::lately(id, now.plus(-REPEAT_MS)).into()).await.map_err(unavailable)?;
-        let (incident, lately) = incidents::found_lately(found).map_err(unavailable)?.ok_or_else(unknown)?;
+        let found = db.batch(incidents::lately(id, now.plus(-REPEAT_MS)).into()).await.map_err(Problem::no_database)?;
+        let (incident, lately) = incidents::found_lately(found).map_err(Problem::no_database)?.ok_or_else(unknown)?;
         let Some((next, entries)) = edit::edit(&incident, &lately, edit, &by.name, now) else { return show(db, id).await };
         let messages = match edit {
             Edit::StatusUpdate { status, text } => edit::public(&next, (*status, text), told_by, now),
@@ -298,7 +299,7 @@ pub async fn edit<D: Db>(
             let detail = "No channel of kind statuspage is configured, so the public would not read it. A note says it to the team.";
             return Err(Problem::new(409, "no_status_page", "There is no status page", detail));
         }
-        let written = db.batch(incidents::change(&next, &entries, &messages, now)).await.map_err(unavailable)?;
+        let written = db.batch(incidents::change(&next, &entries, &messages, now)).await.map_err(Problem::no_database)?;
         if written.last().is_some_and(|swapped| !swapped.rows.is_empty()) {
             return show(db, id).await;
         }
@@ -329,18 +330,14 @@ pub async fn open<D: Db>(db: &D, json: &[u8], by: &Principal, now: UnixMs) -> Re
         text: words("reason", wanted.reason, MAX_TEXT_CHARS)?,
         at: now,
     };
-    let result = db.batch(incidents::open(&opening).into()).await.map_err(unavailable)?.pop().unwrap_or_default();
-    let incident = incidents::incidents(result).map_err(unavailable)?.into_iter().next();
+    let result = db.batch(incidents::open(&opening).into()).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+    let incident = incidents::incidents(result).map_err(Problem::no_database)?.into_iter().next();
     let incident = incident.ok_or_else(|| Problem::unavailable("The database"))?;
     Ok((if incident.id == opening.id() { 201 } else { 200 }, shown(incident)))
 }
 
 fn unknown() -> Problem {
     Problem::not_found("There is no such incident. GET /api/v1/incidents lists them.")
-}
-
-fn unavailable(_: DbError) -> Problem {
-    Problem::unavailable("The database")
 }
 
 #[cfg(test)]

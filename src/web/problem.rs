@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::ports::DbError;
+
 /// One refused request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -69,6 +71,11 @@ impl Problem {
             "Parapet cannot do this right now",
             format!("{what} does not answer; nothing was stored. Send the same request again in a few seconds."),
         )
+    }
+
+    /// The same of the database, whatever it said.
+    pub fn no_database(_: DbError) -> Self {
+        Self::unavailable("The database")
     }
 
     /// With one wrong member.

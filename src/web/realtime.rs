@@ -4,6 +4,7 @@ use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 
+use super::endpoint::parameters;
 use super::problem::Problem;
 use crate::order;
 use crate::telemetry::cell::Cell;
@@ -18,7 +19,7 @@ pub const WINDOWS_S: [u32; 3] = [60, 300, 900];
 /// The window a query asks for: `window=60|300|900`, 60 when it asks for none.
 pub fn window_s(query: &str) -> Result<u32, Problem> {
     let mut window_s = 60;
-    for (key, value) in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+    for (key, value) in parameters(query) {
         if key != "window" {
             let detail = format!("`{}` is not a parameter of this path; the only one is window.", key.chars().take(40).collect::<String>());
             return Err(Problem::bad_request("unknown_parameter", detail).with_error(key, "unknown"));

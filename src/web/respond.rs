@@ -18,7 +18,7 @@ use crate::channel::Addresses;
 use crate::config::Config;
 use crate::ids;
 use crate::outbox::enqueue::{Change, enqueue, swap_statements};
-use crate::ports::{Db, DbError};
+use crate::ports::Db;
 use crate::record::{self, record};
 use crate::storage::alerts;
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
@@ -183,7 +183,7 @@ pub async fn act<D: Db>(
         let Some(first) = changes.first().map(|change| change.next.clone()) else {
             return unchanged.map(shown).ok_or_else(|| Problem::unavailable("The alert"));
         };
-        let results = db.batch(enqueue(&changes, now)).await.map_err(unavailable)?;
+        let results = db.batch(enqueue(&changes, now)).await.map_err(Problem::no_database)?;
         let swapped: usize = results.iter().take(swap_statements(&changes)).map(|result| result.rows.len()).sum();
         // What a tick changed meanwhile is decided anew.
         if swapped == changes.len() {
@@ -245,8 +245,8 @@ async fn one<D: Db>(db: &D, id: &str) -> Result<AlertState, Problem> {
 }
 
 async fn read<D: Db>(db: &D, statement: crate::storage::Statement) -> Result<Vec<AlertState>, Problem> {
-    let result = db.batch(vec![statement]).await.map_err(unavailable)?.pop().unwrap_or_default();
-    alerts::states(result).map_err(unavailable)
+    let result = db.batch(vec![statement]).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+    alerts::states(result).map_err(Problem::no_database)
 }
 
 fn refused(refused: Refused) -> Problem {
@@ -256,10 +256,6 @@ fn refused(refused: Refused) -> Problem {
             Problem::new(422, "bad_act", "This cannot be done like this", "See errors.").with_error("/duration_s", format!("{refused}."))
         }
     }
-}
-
-fn unavailable(_: DbError) -> Problem {
-    Problem::unavailable("The database")
 }
 
 #[cfg(test)]
