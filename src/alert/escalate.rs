@@ -12,20 +12,11 @@ use super::maintenance;
 use crate::config::alerting::{self, Alerting, Date, Escalation, Rotation};
 use crate::time::{DAY_MS, UnixMs};
 
-/// The channels of the next step of the policy for `state`, if it is due at `now`.
-pub fn due<'a>(state: &AlertState, alerting: &'a Alerting, now: UnixMs) -> Option<Vec<&'a str>> {
-    let told_at = state.told_at?;
-    let policy = policy(state, alerting, now)?;
-    let (notify, after_ms) = step(policy, state.escalated)?;
-    (now.since(told_at) >= after_ms).then(|| channels(notify, alerting, now))
-}
-
 /// When the next step of the policy for `state` is due, if there is one.
 pub fn due_at(state: &AlertState, alerting: &Alerting, now: UnixMs) -> Option<UnixMs> {
     let (_, after_ms) = step(policy(state, alerting, now)?, state.escalated)?;
     Some(state.told_at?.plus(after_ms))
 }
-
 /// The channels of the next step, due or not; the last step's when all were taken.
 pub fn next<'a>(state: &AlertState, alerting: &'a Alerting, now: UnixMs) -> Vec<&'a str> {
     let notify = policy(state, alerting, now).and_then(|policy| {

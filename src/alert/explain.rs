@@ -138,11 +138,11 @@ fn suppression(why: &Suppression) -> Value {
     json!({ "by": why.by.as_str(), "id": why.id, "source": why.source })
 }
 
-/// What becomes of a route.
 fn grouped(group: &Opening) -> Value {
     json!({ "id": group.id, "channel": group.channel, "labels": group.labels })
 }
 
+/// What becomes of a route.
 fn how(tried: Tried<'_>) -> String {
     match tried {
         Tried::TakesAndContinues => "takes it, and goes on".to_owned(),

@@ -23,7 +23,7 @@
 //! only if every alert it names stands as this tick saw it; so nobody is told of a group that an act has changed meanwhile.
 //! An alert keeps the group it was told by until its end, whatever the routes say by then.
 
-use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
+use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 
@@ -162,11 +162,12 @@ impl Member<'_> {
     }
 }
 
-/// What the groups owe after a tick's alerts have changed: `members` are all alerts, `opened` what began in this tick.
+/// What the groups owe after a tick's alerts have changed: `members` are all alerts, `opened` the groups that those that began in this
+/// tick belong to, each as often as it was asked for.
 pub fn gather(
     now: UnixMs,
     stored: &[GroupState],
-    opened: Vec<Opening>,
+    opened: impl IntoIterator<Item = Opening>,
     members: &BTreeMap<&str, Member<'_>>,
     told_by: (&Config, &Addresses),
 ) -> Vec<GroupChange> {
@@ -251,13 +252,8 @@ fn step(
     let ended: Vec<Member<'_>> =
         concerned.iter().filter(|member| wants_ends && next.resolved.contains(&member.state.subject.id)).copied().collect();
     let message = is_heard.then(|| told(now, state.version + 1, group, why, (&loud, &ended), config)).flatten();
-    let sendable = addresses.missing(&group.channel).map(|secret| Sendable::ChannelOff { secret: secret.to_owned() });
-    let message = message.map(|notification| NewMessage {
-        channel: group.channel.clone(),
-        seq: now.0,
-        notification,
-        sendable: sendable.unwrap_or(Sendable::Now),
-    });
+    let sendable = Sendable::to(&group.channel, addresses);
+    let message = message.map(|notification| NewMessage { channel: group.channel.clone(), seq: now.0, notification, sendable });
     moved(next, message)
 }
 
@@ -366,18 +362,6 @@ fn told(
         alerts,
     };
     Notification::of_group(&about, now)
-}
-
-/// The openings among those the changes of a tick ask for, each once.
-pub fn distinct(openings: impl IntoIterator<Item = Opening>) -> Vec<Opening> {
-    let mut seen = BTreeSet::new();
-    let mut distinct = Vec::new();
-    for opening in openings {
-        if seen.insert(opening.id.clone()) {
-            distinct.push(opening);
-        }
-    }
-    distinct
 }
 
 #[cfg(test)]

@@ -111,6 +111,14 @@ impl NotifyReason {
         }
     }
 
+    /// Whether it says that the alert fires.
+    pub fn says_firing(self) -> bool {
+        match self {
+            Self::First | Self::Escalated | Self::StillFiring | Self::Flapping | Self::Settled => true,
+            Self::Resolved | Self::RuleRemoved | Self::Acknowledged | Self::Update | Self::Test => false,
+        }
+    }
+
     /// Whether it can be said more than once in an episode.
     pub fn repeats(self) -> bool {
         match self {
@@ -250,6 +258,36 @@ record!(Notification {
 const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];
 
 impl Notification {
+    /// A message for `reason` about `about`, at `at`: nothing was measured, it is nobody's, and its texts are to be filled in.
+    pub fn plain(id: String, about: &str, reason: NotifyReason, severity: Severity, at: UnixMs, site: &Site) -> Self {
+        Self {
+            id,
+            alert: about.to_owned(),
+            reason,
+            severity,
+            rule: String::new(),
+            name: String::new(),
+            summary: String::new(),
+            annotations: BTreeMap::new(),
+            detail: None,
+            labels: BTreeMap::new(),
+            measured: None,
+            peak: None,
+            normal: None,
+            contributors: Vec::new(),
+            for_ms: 0,
+            response: None,
+            page_status: None,
+            since: at,
+            at,
+            owner: String::new(),
+            runbook: None,
+            dashboard: dashboard_url(site, at, at),
+            site: Stamp::from(site),
+            group: None,
+        }
+    }
+
     /// Whether it tells of more than one alert.
     pub fn is_about_several(&self) -> bool {
         self.group.as_ref().is_some_and(|group| group.id == self.alert)

@@ -49,7 +49,7 @@ fn unanswered(state: &AlertState, (config, addresses): (&Config, &Addresses), no
     let alerting = &config.alerting;
     match &state.response {
         Some(Response { until: Some(until), .. }) if *until <= now => Owed::Message(NotifyReason::StillFiring),
-        None if escalate::due(state, alerting, now).is_some() => Owed::Message(NotifyReason::Escalated),
+        None if escalate::due_at(state, alerting, now).is_some_and(|at| at <= now) => Owed::Message(NotifyReason::Escalated),
         Some(_) | None => Owed::Nothing,
     }
 }
@@ -233,17 +233,13 @@ fn as_told(state: &AlertState, config: &Config, addresses: &Addresses) -> Routin
 
 fn messages(state: &AlertState, reason: NotifyReason, routing: &Routing, config: &Config, addresses: &Addresses) -> Vec<NewMessage> {
     let episode = state.fired_at.unwrap_or(state.at);
-    let new = |channel: &String, sendable: Sendable| {
+    let new = |channel: &String| {
         let id = message::id(&state.subject.id, episode, channel, reason, state.version);
-        NewMessage { channel: channel.clone(), seq: state.version, notification: notification(state, reason, id, config), sendable }
+        let (notification, sendable) = (notification(state, reason, id, config), Sendable::to(channel, addresses));
+        NewMessage { channel: channel.clone(), seq: state.version, notification, sendable }
     };
     let alone = if reason == NotifyReason::Flapping { routing.channels.clone() } else { routing.alone() };
-    let on = alone.iter().map(|channel| new(channel, Sendable::Now));
-    let off = routing.off.iter().map(|channel| {
-        let secret = addresses.missing(channel).unwrap_or("(not configured)").to_owned();
-        new(channel, Sendable::ChannelOff { secret })
-    });
-    on.chain(off).collect()
+    alone.iter().chain(&routing.off).map(new).collect()
 }
 
 /// The message about `state`, its texts rendered.

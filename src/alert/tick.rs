@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::audit::is_overdue;
 use super::due::due;
 use super::evaluate::{Moment, Verdict, evaluate, zone};
-use super::group::{GroupChange, GroupState, Member, distinct, gather};
+use super::group::{GroupChange, GroupState, Member, gather};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, StoredRead, View, looks, observe, stored_reads};
 use super::origin_of_change::explained;
@@ -397,15 +397,18 @@ fn decided(
     for Quieted { subject, step, suppression } in steps {
         let stored = stored.get(subject.id.as_str()).copied();
         let transition = step.transition.clone();
-        quiet.extend(suppression.as_ref().map(|_| subject.id.clone()));
-        let told = tell(step, stored, suppression.clone(), told_by, now);
+        let is_quiet = suppression.is_some();
+        if is_quiet {
+            quiet.insert(subject.id.clone());
+        }
+        let told = tell(step, stored, suppression, told_by, now);
         let routing = told.as_ref().and_then(|(_, routing)| routing.clone());
         let state = told.as_ref().map(|(change, _)| &change.next).or(stored);
         let is_told = told.as_ref().is_some_and(|(change, _)| !change.messages.is_empty());
-        let is_audited = suppression.is_none() && !is_told && report.overdue.len() < MAX_OVERDUE;
-        report
-            .overdue
-            .extend(state.filter(|state| is_audited && is_overdue(state, &told_by.0.alerting, now)).map(|state| state.subject.id.clone()));
+        let owes = !is_quiet && !is_told && state.is_some_and(|state| is_overdue(state, &told_by.0.alerting, now));
+        if owes && report.overdue.len() < MAX_OVERDUE {
+            report.overdue.push(subject.id.clone());
+        }
         if transition != Transition::Quiet {
             let withheld = state.and_then(|state| state.withheld.clone());
             report.happenings.push(Happening { alert: subject.id, rule: subject.rule, transition, routing, withheld });
@@ -416,9 +419,8 @@ fn decided(
     let groups = {
         let mut states = stored;
         states.extend(changes.iter().map(|change: &Change| (change.next.subject.id.as_str(), &change.next)));
-        let member = |(id, state): (&'_ str, _)| Member { state, is_quiet: quiet.contains(id) };
-        let members = order::map(states.iter().map(|(id, state)| (*id, member((id, *state)))));
-        let opened = distinct(changes.iter().flat_map(|change| change.openings.iter().cloned()));
+        let members = order::map(states.into_iter().map(|(id, state)| (id, Member { state, is_quiet: quiet.contains(id) })));
+        let opened = changes.iter().flat_map(|change| change.openings.iter().cloned());
         gather(now, &memory.groups, opened, &members, told_by)
     };
     report.messages = changes.iter().map(|change| change.messages.len()).sum::<usize>();

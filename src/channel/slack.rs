@@ -107,13 +107,7 @@ fn buttons(notification: &Notification, can: Buttons) -> Vec<Value> {
 
 /// What can be done about an alert that fires and that nobody has.
 fn acts(notification: &Notification, can: Buttons) -> Vec<Value> {
-    let is_open = match notification.reason {
-        NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Flapping | NotifyReason::Settled => true,
-        NotifyReason::Acknowledged | NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Update | NotifyReason::Test => {
-            false
-        }
-    };
-    if can == Buttons::Links || !is_open {
+    if can == Buttons::Links || !notification.reason.says_firing() {
         return Vec::new();
     }
     let act = |text: &str, verb: Verb| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "action_id": verb.as_str(), "value": notification.alert});

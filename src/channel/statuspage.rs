@@ -56,16 +56,8 @@ pub fn render(notification: &Notification, page: Page<'_>, key: &Secret, open: O
             HttpRequest { method, url, headers: Vec::new(), body: Vec::new() }
         }
         (_, Some(open)) => HttpRequest { method: "PATCH".to_owned(), ..post(&format!("{incidents}/{open}"), "application/json", &body)? },
-        (
-            NotifyReason::First
-            | NotifyReason::Escalated
-            | NotifyReason::StillFiring
-            | NotifyReason::Flapping
-            | NotifyReason::Settled
-            | NotifyReason::Update,
-            None,
-        ) => post(&incidents, "application/json", &body)?,
-        (NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Acknowledged, None) => return Err(RenderError::NothingToEnd),
+        (reason, None) if opens(reason) => post(&incidents, "application/json", &body)?,
+        (_, None) => return Err(RenderError::NothingToEnd),
     };
     request.headers.push(("authorization".to_owned(), format!("OAuth {token}")));
     Ok(request)
@@ -115,20 +107,17 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
     incident
 }
 
+/// Whether what is said for `reason` opens an incident where none is open.
+fn opens(reason: NotifyReason) -> bool {
+    reason.says_firing() || reason == NotifyReason::Update
+}
+
 /// What is open at the page after `response` took on a message sent for `reason`: the incident's id, or an empty text once nothing is.
 /// `None` when the answer does not say.
 pub fn incident(reason: NotifyReason, response: &HttpResponse) -> Option<String> {
     match (reason, response.status) {
-        (NotifyReason::Resolved | NotifyReason::RuleRemoved, 200..=299) => Some(String::new()),
-        (
-            NotifyReason::First
-            | NotifyReason::Escalated
-            | NotifyReason::StillFiring
-            | NotifyReason::Flapping
-            | NotifyReason::Settled
-            | NotifyReason::Update,
-            200..=299,
-        ) => id(&response.body),
+        (reason, 200..=299) if reason.is_end() => Some(String::new()),
+        (reason, 200..=299) if opens(reason) => id(&response.body),
         (_, _) => None,
     }
 }

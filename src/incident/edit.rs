@@ -6,7 +6,7 @@
 //! for it, and the incident's title.
 
 use super::{EntryKind, Incident, IncidentState, PageStatus};
-use crate::alert::notification::{Notification, NotifyReason, Stamp, dashboard_url};
+use crate::alert::notification::{Notification, NotifyReason, dashboard_url};
 use crate::alert::respond::AlarmVerdict;
 use crate::channel::Addresses;
 use crate::config::Config;
@@ -14,7 +14,6 @@ use crate::config::alerting::{Severity, Via};
 use crate::ids;
 use crate::outbox::message::{NewMessage, Sendable};
 use crate::record::record;
-use crate::sorted::Map as BTreeMap;
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// How long the same words are a repetition: clients and people send again within a minute or two, and nobody means
@@ -108,37 +107,20 @@ pub fn public(
     now: UnixMs,
 ) -> Vec<NewMessage> {
     let pages = config.alerting.channels.iter().filter(|channel| matches!(channel.via, Via::Statuspage { .. }));
+    let reason = if status == PageStatus::Resolved { NotifyReason::Resolved } else { NotifyReason::Update };
     let message = |channel: &String| {
         let parts = [incident.id.as_str(), channel, &incident.version.to_string()];
+        let id = ids::derived(ids::prefix::MESSAGE, &parts);
         let notification = Notification {
-            id: ids::derived(ids::prefix::MESSAGE, &parts),
-            alert: incident.id.clone(),
-            reason: if status == PageStatus::Resolved { NotifyReason::Resolved } else { NotifyReason::Update },
-            severity: incident.severity,
-            rule: String::new(),
             name: incident.title.clone(),
             summary: text.to_owned(),
-            detail: None,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            measured: None,
-            peak: None,
-            normal: None,
-            contributors: Vec::new(),
-            for_ms: 0,
-            response: None,
             page_status: Some(status),
             since: incident.opened_at,
-            at: now,
             owner: incident.owner.clone(),
-            runbook: None,
             dashboard: dashboard_url(&config.site, incident.opened_at, now),
-            site: Stamp::from(&config.site),
-            group: None,
+            ..Notification::plain(id, &incident.id, reason, incident.severity, now, &config.site)
         };
-        let secret = addresses.missing(channel).map(str::to_owned);
-        let sendable = secret.map_or(Sendable::Now, |secret| Sendable::ChannelOff { secret });
-        NewMessage { channel: channel.clone(), seq: incident.version, notification, sendable }
+        NewMessage { channel: channel.clone(), seq: incident.version, notification, sendable: Sendable::to(channel, addresses) }
     };
     pages.map(|channel| message(&channel.id)).collect()
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::alert::notification::{Notification, NotifyReason};
+use crate::channel::Addresses;
 use crate::ids;
 use crate::record::words;
 use crate::time::UnixMs;
@@ -104,6 +105,13 @@ pub enum Sendable {
         /// The binding's name.
         secret: String,
     },
+}
+
+impl Sendable {
+    /// Whether a message to `channel` can be sent.
+    pub fn to(channel: &str, addresses: &Addresses) -> Self {
+        addresses.missing(channel).map_or(Self::Now, |secret| Self::ChannelOff { secret: secret.to_owned() })
+    }
 }
 
 /// The id of the message that tells `channel` of `reason` in the episode of `alert` that began at `episode`; what can be

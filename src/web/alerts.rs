@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use crate::alert::explain::explain;
-use crate::alert::notification::{Notification, NotifyReason, Stamp, dashboard_url};
+use crate::alert::notification::{Notification, NotifyReason};
 use crate::alert::observe::LiveWindow;
 use crate::alert::route::{Routing, RoutingWhy, route};
 use crate::channel::Addresses;
@@ -115,16 +115,12 @@ impl TestAlert {
             return Err(nobody(&routing, addresses));
         }
         let alert = ids::derived(ids::prefix::ALERT, &["test", &now.0.to_string(), &self.message]);
-        let new = |channel: &String, sendable: Sendable| {
+        let new = |channel: &String| {
             let id = message::id(&alert, now, channel, NotifyReason::Test, 0);
-            NewMessage { channel: channel.clone(), seq: 0, notification: self.notification(id, &alert, &labels, now, config), sendable }
+            let (notification, sendable) = (self.notification(id, &alert, &labels, now, config), Sendable::to(channel, addresses));
+            NewMessage { channel: channel.clone(), seq: 0, notification, sendable }
         };
-        let on = routing.channels.iter().map(|channel| new(channel, Sendable::Now));
-        let off = routing.off.iter().map(|channel| {
-            let secret = addresses.missing(channel).unwrap_or_default().to_owned();
-            new(channel, Sendable::ChannelOff { secret })
-        });
-        Ok(on.chain(off).collect())
+        Ok(routing.channels.iter().chain(&routing.off).map(new).collect())
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
@@ -134,30 +130,13 @@ impl TestAlert {
 
     fn notification(&self, id: String, alert: &str, labels: &BTreeMap<String, String>, now: UnixMs, config: &Config) -> Notification {
         Notification {
-            id,
-            alert: alert.to_owned(),
-            reason: NotifyReason::Test,
-            severity: self.severity,
             rule: "test-alert".to_owned(),
             name: "Test alert".to_owned(),
             summary: self.message.clone(),
-            annotations: BTreeMap::new(),
             detail: Some("Somebody asked for this test; nothing is wrong.".to_owned()),
             labels: labels.clone(),
-            measured: None,
-            peak: None,
-            normal: None,
-            contributors: Vec::new(),
-            for_ms: 0,
-            response: None,
-            page_status: None,
-            since: now,
-            at: now,
             owner: "parapet".to_owned(),
-            runbook: None,
-            dashboard: dashboard_url(&config.site, now, now),
-            site: Stamp::from(&config.site),
-            group: None,
+            ..Notification::plain(id, alert, NotifyReason::Test, self.severity, now, &config.site)
         }
     }
 }
@@ -291,9 +270,9 @@ fn channel_view(id: &str, health: Option<&ChannelHealth>, addresses: &Addresses)
     }
 }
 
-/// One delivery as `GET /api/v1/deliveries/{id}` shows it.
+/// A message as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeliveryView {
+pub struct MessageView {
     /// The message (`msg_…`).
     pub id: String,
     /// Its alert (`alr_…`).
@@ -320,6 +299,14 @@ pub struct DeliveryView {
     /// Why it stands where it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+/// One delivery as `GET /api/v1/deliveries/{id}` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryView {
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageView,
     /// Every attempt, in order.
     pub attempts: Vec<AttemptView>,
 }
@@ -339,14 +326,19 @@ pub struct AttemptView {
     pub detail: Option<String>,
 }
 
-/// The view of a stored message.
+/// The view of a stored message and its attempts.
 pub fn delivery_view(message: MessageRow, attempts: Vec<AttemptRow>) -> DeliveryView {
+    DeliveryView { message: message_view(message), attempts: attempts.into_iter().map(attempt_view).collect() }
+}
+
+/// The view of a stored message.
+pub(super) fn message_view(message: MessageRow) -> MessageView {
     let open = match message.state {
         MessageState::Due | MessageState::Leased => true,
         MessageState::Delivered | MessageState::Dead => false,
     };
     let title = record::read::<Notification>(message.notification.as_bytes()).map(|notification| notification.title()).unwrap_or_default();
-    DeliveryView {
+    MessageView {
         id: message.id,
         alert: message.alert,
         channel: message.channel,
@@ -358,11 +350,11 @@ pub fn delivery_view(message: MessageRow, attempts: Vec<AttemptRow>) -> Delivery
         due_at: open.then(|| message.due_at.rfc3339()),
         closed_at: message.closed_at.map(UnixMs::rfc3339),
         detail: message.detail,
-        attempts: attempts.into_iter().map(attempt_view).collect(),
     }
 }
 
-fn attempt_view(row: AttemptRow) -> AttemptView {
+/// The view of a stored attempt.
+pub(super) fn attempt_view(row: AttemptRow) -> AttemptView {
     AttemptView { attempt: row.attempt, at: row.at.rfc3339(), outcome: row.outcome, status: row.status, detail: row.detail }
 }
 

@@ -5,15 +5,16 @@
 
 use serde::Serialize;
 
-use super::alerts::{AttemptView, DeliveryView, delivery_view, no_such_delivery};
+use super::alerts::{AttemptView, MessageView, attempt_view, message_view, no_such_delivery};
 use super::auth::Principal;
+use super::endpoint::parameters;
 use super::problem::Problem;
 use crate::alert::incident::AlertState;
 use crate::channel::Addresses;
 use crate::channel::email::percent_decoded;
 use crate::outbox::message::MessageState;
 use crate::outbox::redrive::{Refused, redrive};
-use crate::ports::{Db, DbError};
+use crate::ports::Db;
 use crate::record::{self, record};
 use crate::storage::deliveries::{self, Before, Filter, Letter};
 use crate::storage::{alerts, outbox};
@@ -31,32 +32,9 @@ const TRIES: usize = 3;
 /// One message of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Logged {
-    /// The message (`msg_…`).
-    pub id: String,
-    /// Its alert (`alr_…`).
-    pub alert: String,
-    /// Its channel.
-    pub channel: String,
-    /// Why it is sent.
-    pub reason: String,
-    /// What it says, in one line.
-    pub title: String,
-    /// Where it stands.
-    pub state: MessageState,
-    /// When it was written, RFC 3339.
-    pub created_at: String,
-    /// When it was made due again after it was dead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redriven_at: Option<String>,
-    /// When it is tried again, or its lease ends; only while it is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<String>,
-    /// When it was closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub closed_at: Option<String>,
-    /// Why it stands where it stands.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageView,
     /// How often it was tried.
     pub attempts: u32,
     /// The last time.
@@ -96,7 +74,7 @@ pub struct NotRedriven {
 fn asked(query: &str) -> Result<(Filter, u32), Problem> {
     let (mut filter, mut rows) = (Filter::default(), USUAL_ROWS);
     let bad = |key: &str, what: String| Problem::bad_request("bad_parameter", format!("`{key}` {what}")).with_error(key, "not understood");
-    for (key, value) in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+    for (key, value) in parameters(query) {
         let value = percent_decoded(value);
         match key {
             "state" => {
@@ -125,16 +103,13 @@ fn asked(query: &str) -> Result<(Filter, u32), Problem> {
 /// `GET /api/v1/deliveries`: 200 with a page of the log.
 pub async fn list<D: Db>(db: &D, query: &str) -> Result<Page, Problem> {
     let (filter, rows) = asked(query)?;
-    let found = db.batch(vec![deliveries::log(&filter, rows)]).await.map_err(unavailable)?.pop().unwrap_or_default();
-    let found = deliveries::logged(found).map_err(unavailable)?;
+    let found = db.batch(vec![deliveries::log(&filter, rows)]).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+    let found = deliveries::logged(found).map_err(Problem::no_database)?;
     let is_full = found.len() >= usize::try_from(rows).unwrap_or(usize::MAX);
     let next = found.last().filter(|_| is_full).map(|(last, _)| format!("{}-{}", last.created_at.0, last.id));
     let shown = |(message, last): (outbox::MessageRow, Option<outbox::AttemptRow>)| {
         let attempts = message.attempts;
-        let DeliveryView { id, alert, channel, reason, title, state, created_at, redriven_at, due_at, closed_at, detail, attempts: last } =
-            delivery_view(message, last.into_iter().collect());
-        let last_attempt = last.into_iter().next();
-        Logged { id, alert, channel, reason, title, state, created_at, redriven_at, due_at, closed_at, detail, attempts, last_attempt }
+        Logged { message: message_view(message), attempts, last_attempt: last.map(attempt_view) }
     };
     Ok(Page { deliveries: found.into_iter().map(shown).collect(), next })
 }
@@ -188,21 +163,17 @@ async fn write<D: Db>(db: &D, ready: &[(Letter, Option<AlertState>)], by: &Princ
     let messages: Vec<_> = ready.iter().map(|(letter, next)| (letter.message.id.as_str(), next.as_ref())).collect();
     let mut statements = alerts::swap(&states);
     statements.push(deliveries::redrive(&messages, &format!("re-driven by {}", by.name), now));
-    let done = db.batch(statements).await.map_err(unavailable)?.pop().unwrap_or_default();
-    deliveries::ids(done).map_err(unavailable)
+    let done = db.batch(statements).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+    deliveries::ids(done).map_err(Problem::no_database)
 }
 
 async fn read<D: Db>(db: &D, statement: crate::storage::Statement) -> Result<Vec<Letter>, Problem> {
-    let found = db.batch(vec![statement]).await.map_err(unavailable)?.pop().unwrap_or_default();
-    deliveries::letters(found).map_err(unavailable)
+    let found = db.batch(vec![statement]).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+    deliveries::letters(found).map_err(Problem::no_database)
 }
 
 fn refused(why: &Refused) -> Problem {
     Problem::new(409, "not_redriven", "The message is not sent again", format!("Nothing was done: {why}."))
-}
-
-fn unavailable(_: DbError) -> Problem {
-    Problem::unavailable("The database")
 }
 
 #[cfg(test)]

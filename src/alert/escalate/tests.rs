@@ -67,6 +67,11 @@ fn who_stands_in_is_on_call_for_that_time() {
     }
 }
 
+/// Who is told by a tick at `now`, as it finds out.
+fn due<'a>(state: &AlertState, alerting: &'a Alerting, now: UnixMs) -> Option<Vec<&'a str>> {
+    due_at(state, alerting, now).filter(|at| *at <= now).map(|_| next(state, alerting, now))
+}
+
 #[test]
 fn steps_come_due_one_after_the_other_and_the_last_is_repeated() {
     let alerting = alerting(&json!([{"id": "p", "repeat_ms": 30 * MINUTE_MS, "steps": [

@@ -108,7 +108,7 @@ fn a_delivery_shows_each_attempt_with_the_peers_status() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&delivery_view(message.clone(), vec![attempt])).unwrap());
     let closed = MessageRow { state: MessageState::Delivered, closed_at: Some(NOON.plus(6_000)), ..message };
     let view = delivery_view(closed, vec![]);
-    assert_eq!((view.due_at, view.closed_at.as_deref()), (None, Some("2026-03-02T12:00:06.000Z")));
+    assert_eq!((view.message.due_at, view.message.closed_at.as_deref()), (None, Some("2026-03-02T12:00:06.000Z")));
     assert_eq!(no_such_delivery("msg_x").status, 404);
 }
 

@@ -74,7 +74,7 @@ impl Letters {
     /// The id of what was said to Slack for this reason.
     fn id(&self, reason: &str) -> String {
         let said = self.page("channel=slack-alerts").deliveries;
-        said.into_iter().find(|message| message.reason == reason).unwrap().id
+        said.into_iter().find(|logged| logged.message.reason == reason).unwrap().message.id
     }
 
     fn redrive(&self, id: &str) -> Result<(), String> {
@@ -92,7 +92,7 @@ fn the_log_is_read_page_by_page_the_newest_first() {
     let letters = Letters::fired().ended();
     let all = letters.page("").deliveries;
     assert!(all.len() >= 4, "{all:?}");
-    assert!(all.is_sorted_by_key(|message| std::cmp::Reverse((message.created_at.clone(), message.id.clone()))));
+    assert!(all.is_sorted_by_key(|logged| std::cmp::Reverse((logged.message.created_at.clone(), logged.message.id.clone()))));
     let (mut paged, mut query) = (Vec::new(), "limit=1".to_owned());
     loop {
         let page = letters.page(&query);
@@ -104,8 +104,8 @@ fn the_log_is_read_page_by_page_the_newest_first() {
     }
     assert_eq!(paged, all, "no message twice, none left out");
     let slack = letters.page("channel=slack-alerts&state=dead").deliveries;
-    assert_eq!(slack.iter().map(|message| message.reason.as_str()).collect::<Vec<_>>(), ["resolved", "first"]);
-    assert_eq!(slack[0].detail.as_deref(), Some("answered 404: no_service"));
+    assert_eq!(slack.iter().map(|logged| logged.message.reason.as_str()).collect::<Vec<_>>(), ["resolved", "first"]);
+    assert_eq!(slack[0].message.detail.as_deref(), Some("answered 404: no_service"));
     assert_eq!(letters.page("state=due").deliveries, []);
     assert_eq!(letters.page("alert=alr_none").deliveries, []);
 }
