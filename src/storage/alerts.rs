@@ -5,9 +5,8 @@
 
 use crate::sorted::Map as BTreeMap;
 
-use super::{Param, Statement, StatementResult};
+use super::{Param, Statement, StatementResult, body_and_digest};
 use crate::alert::incident::{AlertState, Phase};
-use crate::ids;
 use crate::ports::DbError;
 use crate::record::{self, record};
 use crate::time::UnixMs;
@@ -27,20 +26,7 @@ pub fn one(id: &str) -> Statement {
 
 /// The alerts [`all`] or [`one`] found.
 pub fn states(result: StatementResult) -> Result<Vec<AlertState>, DbError> {
-    struct Row {
-        body: String,
-    }
-
-    record!(Row { body, .. });
-    let shape = |error: record::Unreadable| DbError::Shape { table: "alerts", message: error.to_string() };
-    result.decode::<Row>("alerts")?.into_iter().map(|row| record::read(row.body.as_bytes()).map_err(shape)).collect()
-}
-
-/// A state as stored, and the digest that tells whose write it is.
-pub fn body_and_digest(state: &AlertState) -> (String, String) {
-    let body = serde_json::to_string(state).unwrap_or_default();
-    let digest = format!("{:016x}", ids::hash64(body.as_bytes()));
-    (body, digest)
+    result.bodies("alerts")
 }
 
 /// Stores `states`, each only if the stored version is the one before its own. Answers the ids that were stored.

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::outbox::{AttemptRow, MessageRow};
-use super::{Param, Statement, StatementResult, alerts};
+use super::{Param, Statement, StatementResult, body_and_digest};
 use crate::alert::incident::AlertState;
 use crate::outbox::message::{AttemptOutcome, MessageState};
 use crate::ports::DbError;
@@ -154,10 +154,8 @@ pub fn letters(result: StatementResult) -> Result<Vec<Letter>, DbError> {
 
 /// Makes dead messages due at `now`, because of `why`, each with the state its alert was given for it. Answers the ids.
 pub fn redrive(messages: &[(&str, Option<&AlertState>)], why: &str, now: UnixMs) -> Statement {
-    let rows: Vec<_> = messages
-        .iter()
-        .map(|(id, state)| (id, state.map(|state| (&state.subject.id, state.version, alerts::body_and_digest(state).1))))
-        .collect();
+    let rows: Vec<_> =
+        messages.iter().map(|(id, state)| (id, state.map(|state| (&state.subject.id, state.version, body_and_digest(state).1)))).collect();
     Statement::new(
         "UPDATE outbox SET state = 'due', due_at = ?2, redriven_at = ?2, closed_at = NULL, detail = ?3
          WHERE state = 'dead' AND id IN (

@@ -3,11 +3,9 @@
 //! Invariant: a change is a compare-and-swap on the group's version that also asks for the version of every alert it was decided
 //! from, so a group never tells of an alert somebody has changed meanwhile; its message asks for the change in turn (`outbox`).
 
-use super::{Param, Statement, StatementResult};
+use super::{Param, Statement, StatementResult, body_and_digest};
 use crate::alert::group::{GroupChange, GroupState};
-use crate::ids;
 use crate::ports::DbError;
-use crate::record::{self, record};
 use crate::time::UnixMs;
 
 /// Rows of one JSON parameter: 100 groups of at most 300 alerts in a storm, 30 bytes each, are 1 MB of D1's 2 MB a value.
@@ -20,20 +18,7 @@ pub fn all() -> Statement {
 
 /// The groups [`all`] found.
 pub fn states(result: StatementResult) -> Result<Vec<GroupState>, DbError> {
-    struct Row {
-        body: String,
-    }
-
-    record!(Row { body, .. });
-    let shape = |error: record::Unreadable| DbError::Shape { table: "alert_group", message: error.to_string() };
-    result.decode::<Row>("alert_group")?.into_iter().map(|row| record::read(row.body.as_bytes()).map_err(shape)).collect()
-}
-
-/// A state as stored, and the digest that tells whose write it is.
-pub fn body_and_digest(state: &GroupState) -> (String, String) {
-    let body = serde_json::to_string(state).unwrap_or_default();
-    let digest = format!("{:016x}", ids::hash64(body.as_bytes()));
-    (body, digest)
+    result.bodies("alert_group")
 }
 
 /// Stores the changes, each only if the stored version is the one before its own and its alerts stand as they were seen.

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Param, Statement, StatementResult, alerts, outbox};
+use super::{Param, Statement, StatementResult, body_and_digest, outbox};
 use crate::alert::respond::AlarmVerdict;
 use crate::config::alerting::Severity;
 use crate::incident::edit::{Entry, REPEAT_MS};
@@ -71,7 +71,7 @@ fn alerts_of(seen: &[Seen<'_>]) -> [Statement; 6] {
                 &subject.id,
                 seen.episode,
                 seen.state.version,
-                alerts::body_and_digest(seen.state).1,
+                body_and_digest(seen.state).1,
                 &seen.key,
                 &seen.incident,
                 &subject.name,
@@ -164,7 +164,7 @@ fn entries_of(done: &[Done<'_>]) -> Statement {
         .iter()
         .map(|done| {
             let state = done.state;
-            let digest = alerts::body_and_digest(state).1;
+            let digest = body_and_digest(state).1;
             (&state.subject.id, done.episode, state.version, digest, state.at, done.kind.as_str(), done.actor, &done.text)
         })
         .collect();

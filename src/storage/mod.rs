@@ -3,8 +3,11 @@
 //! Limits (D1): 100 bound parameters a statement, 100 KB of SQL, 2 MB a row, so many rows travel as ONE JSON parameter
 //! read by `json_each(?1)`. Integers are bound as JavaScript numbers: they must stay below 2^53.
 
+use serde::Serialize;
+
+use crate::ids;
 use crate::ports::DbError;
-use crate::record::FromJson;
+use crate::record::{self, FromJson, record};
 
 pub mod alerts;
 pub mod config;
@@ -96,4 +99,23 @@ impl StatementResult {
     pub fn decode<T: FromJson>(self, table: &'static str) -> Result<Vec<T>, DbError> {
         self.rows.into_iter().map(|row| T::from_json(row).map_err(|error| DbError::Shape { table, message: error.to_string() })).collect()
     }
+
+    /// The column `body` of each row, JSON, as `T`.
+    pub fn bodies<T: FromJson>(self, table: &'static str) -> Result<Vec<T>, DbError> {
+        let shape = |error: record::Unreadable| DbError::Shape { table, message: error.to_string() };
+        self.decode::<Body>(table)?.into_iter().map(|row| record::read(row.body.as_bytes()).map_err(shape)).collect()
+    }
+}
+
+struct Body {
+    body: String,
+}
+
+record!(Body { body, .. });
+
+/// A state as stored, and the digest that tells whose write it is.
+pub fn body_and_digest(state: &impl Serialize) -> (String, String) {
+    let body = serde_json::to_string(state).unwrap_or_default();
+    let digest = format!("{:016x}", ids::hash64(body.as_bytes()));
+    (body, digest)
 }

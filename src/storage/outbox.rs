@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Param, Statement, StatementResult, alerts, groups};
+use super::{Param, Statement, StatementResult, body_and_digest};
 use crate::alert::group::GroupChange;
 use crate::alert::incident::AlertState;
 use crate::outbox::message::{AttemptOutcome, MessageState, NewMessage, Sendable};
@@ -57,7 +57,7 @@ pub fn insert_for_changes(messages: &[(&AlertState, &NewMessage)], now: UnixMs) 
             "EXISTS (SELECT 1 FROM alerts a WHERE a.id = json_extract(j.value, '$[1]') AND a.version = json_extract(j.value, '$[9]')
                  AND a.digest = json_extract(j.value, '$[10]'))"
         ),
-        |(state, message)| new_row(message, now, (state.version, alerts::body_and_digest(state).1)),
+        |(state, message)| new_row(message, now, (state.version, body_and_digest(state).1)),
     )
 }
 
@@ -80,7 +80,7 @@ pub fn insert_for_groups(messages: &[(&GroupChange, &NewMessage)], now: UnixMs) 
             "EXISTS (SELECT 1 FROM alert_group g WHERE g.id = json_extract(j.value, '$[1]') AND g.version = json_extract(j.value, '$[9]')
                  AND g.digest = json_extract(j.value, '$[10]'))"
         ),
-        |(change, message)| new_row(message, now, (change.next.version, groups::body_and_digest(&change.next).1)),
+        |(change, message)| new_row(message, now, (change.next.version, body_and_digest(&change.next).1)),
     )
 }
 

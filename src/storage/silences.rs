@@ -3,7 +3,7 @@
 //! Invariants: a silence is never deleted while it can be asked about, only ended; what a silence kept quiet is one row for
 //! each episode of an alert, written in the batch of the alert's change and only if that change was applied.
 
-use super::{Param, Statement, StatementResult, alerts};
+use super::{Param, Statement, StatementResult, body_and_digest};
 use crate::alert::incident::AlertState;
 use crate::alert::matcher::Matcher;
 use crate::alert::suppress::Suppression;
@@ -148,7 +148,7 @@ pub fn withhold(withheld: &[(&AlertState, &Suppression)], now: UnixMs) -> Vec<St
             .map(|(state, why)| {
                 let episode = state.fired_at.unwrap_or(state.at);
                 let subject = &state.subject;
-                (&why.id, &subject.id, episode, why.by.as_str(), &subject.rule, now, state.version, alerts::body_and_digest(state).1)
+                (&why.id, &subject.id, episode, why.by.as_str(), &subject.rule, now, state.version, body_and_digest(state).1)
             })
             .collect();
         Statement::new(
