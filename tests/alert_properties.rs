@@ -114,11 +114,7 @@ impl Play {
 
     /// The Collectors know how the switches stand right now.
     fn look(&mut self) {
-        self.world.live.slices.clear();
-        for (rule, value) in RULES.iter().zip(self.values) {
-            self.world.set(rule, value, self.now.plus(-1));
-        }
-        self.world.http.now.set(self.now);
+        self.world.switches(self.now, RULES.into_iter().zip(self.values));
     }
 
     fn apply(&mut self, event: &Event) {

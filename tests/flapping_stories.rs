@@ -19,8 +19,7 @@ fn nervous() -> World {
 
 fn minute(world: &mut World, minute: i64, value: f64) {
     let now = at_s(minute * 60);
-    world.live.slices.clear();
-    world.set("s-one", value, now.plus(-1));
+    world.switches(now, [("s-one", value)]);
     world.run(now, now.plus(59_000));
 }
 

@@ -30,10 +30,7 @@ fn together(rules: &[&str]) -> World {
 
 fn set(world: &mut World, minute: i64, values: &[(&str, f64)]) -> UnixMs {
     let now = at_s(minute * 60);
-    world.live.slices.clear();
-    for (rule, value) in values {
-        world.set(rule, *value, now.plus(-1));
-    }
+    world.switches(now, values.iter().copied());
     now
 }
 
@@ -284,11 +281,7 @@ struct Play {
 
 impl Play {
     fn look(&mut self) {
-        self.world.live.slices.clear();
-        for (rule, value) in RULES.iter().zip(self.values) {
-            self.world.set(rule, value, self.now.plus(-1));
-        }
-        self.world.http.now.set(self.now);
+        self.world.switches(self.now, RULES.into_iter().zip(self.values));
     }
 
     fn apply(&mut self, event: &Event) {

@@ -588,6 +588,15 @@ impl World {
         self.live.slices.push(Slice { t: at.floor(10_000), cells: vec![(key, Value::single(Kind::Gauge, value, at.0))] });
     }
 
+    /// What the Collectors know right before `now` is how these [`switch`] rules stand.
+    pub fn switches<'s>(&mut self, now: UnixMs, values: impl IntoIterator<Item = (&'s str, f64)>) {
+        self.live.slices.clear();
+        for (rule, value) in values {
+            self.set(rule, value, now.plus(-1));
+        }
+        self.http.now.set(now);
+    }
+
     pub fn tick(&self, now: UnixMs) -> TickReport {
         block_on(tick(now, &self.config, &self.addresses, &self.db, &self.seen()))
     }

@@ -1,3 +1,5 @@
+//! Where routes lead, tables of labels, secrets and hours.
+
 use serde_json::json;
 
 use super::*;

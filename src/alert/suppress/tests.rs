@@ -1,3 +1,5 @@
+//! What keeps an alert quiet, and what explains it in the end.
+
 use proptest::prelude::*;
 use serde_json::json;
 

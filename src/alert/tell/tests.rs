@@ -1,3 +1,5 @@
+//! What people are owed after a step, row by row.
+
 use super::*;
 use crate::alert::incident::Firing;
 use crate::alert::suppress::SuppressedBy;

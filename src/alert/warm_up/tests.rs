@@ -1,3 +1,5 @@
+//! How long each kind of condition waits after a first deployment.
+
 use super::*;
 use crate::alert::evaluate::{Moment, Verdict, evaluate};
 use crate::config::Config;

@@ -1,3 +1,5 @@
+//! Events as a consumer of CloudEvents reads them.
+
 use super::super::tests::{firing, resolved, secret, test_message};
 use super::*;
 

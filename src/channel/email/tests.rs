@@ -1,3 +1,5 @@
+//! Requests as e-mail providers read them, and the message as its reader does.
+
 use super::super::tests::{firing, resolved};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Events as PagerDuty's API reads them, and its limits.
+
 use super::super::tests::{firing, resolved, secret, test_message};
 use super::*;
 

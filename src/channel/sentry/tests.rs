@@ -1,3 +1,5 @@
+//! Envelopes as Sentry reads them, and what is never in them.
+
 use crate::sorted::Map as BTreeMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Messages as Slack reads them, its limits, and the buttons.
+
 use super::super::tests::{firing, resolved, test_message};
 use super::*;
 

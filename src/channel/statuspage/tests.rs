@@ -1,3 +1,5 @@
+//! Requests as Statuspage reads them: what opens, goes on and ends.
+
 use super::super::tests::{firing, resolved, secret, test_message};
 use super::*;
 
