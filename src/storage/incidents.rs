@@ -304,7 +304,8 @@ pub struct Line {
 record!(Line { at, kind, actor, alert, channel, text, .. });
 
 /// Reads one incident: itself, its alerts, its timeline. Of messages the timeline says why each was written, and of
-/// those that were given up what the peer said last; of one moment's lines those come first that the others follow from.
+/// those that were given up what the peer said last; of one moment's lines those come first that the others follow from. D1 unites at
+/// most five selections.
 pub fn one(id: &str) -> [Statement; 3] {
     let of = |sql| Statement::new(sql, [id.into(), Param::Int(MAX_ROWS)]);
     [
@@ -323,14 +324,15 @@ pub fn one(id: &str) -> [Statement; 3] {
             SELECT at, kind, actor, alert, channel, text FROM (
               SELECT 0 AS place, opened_at AS at, 'opened' AS kind, '' AS actor, '' AS alert, '' AS channel, title AS text
                 FROM incident WHERE id = ?1
-              UNION ALL SELECT 1, episode, 'fired', '', name, '', severity FROM m
+              UNION ALL SELECT 1, CASE w.value WHEN 'fired' THEN episode ELSE ended_at END, w.value,
+                CASE w.value WHEN 'fired' THEN '' ELSE coalesce(ended_by, '') END, name, '', CASE w.value WHEN 'fired' THEN severity ELSE '' END
+                FROM m, (SELECT 'fired' AS value UNION ALL SELECT 'ended') w WHERE w.value = 'fired' OR ended_at IS NOT NULL
               UNION ALL SELECT CASE e.kind WHEN 'resolved' THEN 6 WHEN 'verdict' THEN 7 ELSE 2 END, e.at, e.kind, e.actor,
                 coalesce((SELECT name FROM m WHERE m.alert = e.alert LIMIT 1), e.alert), '', e.text FROM incident_entry e WHERE e.incident = ?1
               UNION ALL SELECT 3, created_at, 'notified', '', name, channel, reason FROM o
               UNION ALL SELECT 4, closed_at, CASE state WHEN 'dead' THEN 'undelivered' ELSE state END, '', name, channel,
                 CASE state WHEN 'dead' THEN reason || coalesce(': ' || detail, '') ELSE reason END
                 FROM o WHERE closed_at IS NOT NULL
-              UNION ALL SELECT 1, ended_at, 'ended', coalesce(ended_by, ''), name, '', '' FROM m WHERE ended_at IS NOT NULL
             ) ORDER BY at, place, alert, channel LIMIT ?2"),
     ]
 }

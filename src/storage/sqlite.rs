@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value as Sql};
 
 use super::{Param, Statement, StatementResult};
@@ -33,6 +34,15 @@ impl Sqlite {
         files.sort();
         for file in files {
             connection.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
+        }
+        // D1's own limits: the bounds of a statement are documented, that of UNION was found by asking it.
+        for (limit, most) in [
+            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+        ] {
+            connection.set_limit(limit, most).unwrap();
         }
         Self { connection: RefCell::new(connection), failure: Cell::new(None), steps: Cell::new(0) }
     }

@@ -130,6 +130,15 @@ impl Sqlite {
         for file in files {
             connection.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
         }
+        // D1's own limits: the bounds of a statement are documented, that of UNION was found by asking it.
+        for (limit, most) in [
+            (rusqlite::limits::Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+            (rusqlite::limits::Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+            (rusqlite::limits::Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+            (rusqlite::limits::Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+        ] {
+            connection.set_limit(limit, most).unwrap();
+        }
         Self { connection: RefCell::new(connection), faults: RefCell::default() }
     }
 
