@@ -33,6 +33,36 @@ fn token(runtime: &Runtime, role: &str) -> String {
 }
 
 #[test]
+fn an_incident_and_the_delivery_log_are_read_from_the_real_database() {
+    let runtime = start();
+    let ask = json!({"title": "Logins from one network", "severity": "critical", "reason": "400 in a minute", "dedup_key": "logins"});
+    let opened = post(&runtime, "/api/v1/incidents", ADMIN, &ask);
+    assert_eq!(opened.status, 201, "{}", opened.text());
+    let path = format!("/api/v1/incidents/{}", opened.json()["id"].as_str().unwrap());
+    for (verb, body, status) in [
+        ("notes", json!({"text": "blocked at the edge"}), 200),
+        ("owner", json!({"owner": "thandi"}), 200),
+        ("status-updates", json!({"status": "monitoring", "text": "We are looking."}), 409),
+        ("resolve", json!({"verdict": "true_alarm"}), 200),
+    ] {
+        let done = post(&runtime, &format!("{path}/{verb}"), ADMIN, &body);
+        assert_eq!(done.status, status, "{verb}: {}", done.text());
+    }
+    let shown = get(&runtime, &path, ADMIN).json();
+    assert_eq!((shown["incident"]["state"].as_str(), shown["incident"]["owner"].as_str()), (Some("resolved"), Some("thandi")));
+    let kinds: Vec<&str> = shown["timeline"].as_array().unwrap().iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["opened", "detected", "note", "owner", "resolved", "verdict"], "{shown}");
+    assert_eq!(get(&runtime, "/api/v1/incidents?state=resolved", ADMIN).json()["incidents"].as_array().map(Vec::len), Some(1));
+    for (target, status) in [("/api/v1/deliveries?state=dead&limit=5", 200), ("/api/v1/deliveries/msg_none", 404), ("/api/v1/alerts", 200)]
+    {
+        assert_eq!(get(&runtime, target, ADMIN).status, status, "{target}");
+    }
+    let redriven = post(&runtime, "/api/v1/deliveries/redrive", ADMIN, &json!({"channel": "slack-default"}));
+    assert_eq!((redriven.status, redriven.json()["code"].as_str()), (409, Some("not_redriven")), "{}", redriven.text());
+    assert!(!runtime.log().contains("d1: "), "{}", runtime.log());
+}
+
+#[test]
 fn each_role_does_what_it_may_and_each_refusal_says_why() {
     let runtime = start();
     let (viewer, ingest) = (token(&runtime, "viewer"), token(&runtime, "ingest"));

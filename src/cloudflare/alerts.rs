@@ -17,8 +17,8 @@ use crate::web::problem::Problem;
 /// Writes a test alert to the outbox, has it sent, and shows what became of it.
 pub(super) async fn send_test(env: &Env, config: &Config, body: &[u8], now: UnixMs) -> Result<TestReceipt, Problem> {
     let messages = test_alert(body, config)?.messages(now, config, &addresses(env, config))?;
-    let db = D1::bound(env).map_err(|error| unavailable(&error))?;
-    db.batch(outbox::insert_free(&messages, now)).await.map_err(|error| unavailable(&error))?;
+    let db = D1::bound(env).map_err(Problem::no_database)?;
+    db.batch(outbox::insert_free(&messages, now)).await.map_err(Problem::no_database)?;
     deliver_now(env).await;
     let mut deliveries = Vec::new();
     for message in &messages {
@@ -36,7 +36,7 @@ pub(super) async fn deliver_now(env: &Env) {
 
 /// One delivery and its attempts.
 pub(super) async fn delivery(env: &Env, id: &str) -> Result<DeliveryView, Problem> {
-    let db = D1::bound(env).map_err(|error| unavailable(&error))?;
+    let db = D1::bound(env).map_err(Problem::no_database)?;
     read_delivery(&db, id).await?.ok_or_else(|| no_such_delivery(id))
 }
 
@@ -50,23 +50,17 @@ pub(super) async fn counts(env: &Env) -> Result<((u64, u64), Option<LastTick>), 
 
 /// How alerting fares: the tick, each channel, the outbox, and what is not set.
 pub(super) async fn health(env: &Env, config: &Config, now: UnixMs) -> Result<AlertHealth, Problem> {
-    let db = D1::bound(env).map_err(|error| unavailable(&error))?;
+    let db = D1::bound(env).map_err(Problem::no_database)?;
     let results = db.batch(vec![alerts::last_tick(), outbox::channels(), outbox::audit(now)]).await;
-    AlertHealth::read(results.map_err(|error| unavailable(&error))?, config, &addresses(env, config), now)
-        .map_err(|error| unavailable(&error))
+    AlertHealth::read(results.map_err(Problem::no_database)?, config, &addresses(env, config), now).map_err(Problem::no_database)
 }
 
 async fn read_delivery(db: &D1, id: &str) -> Result<Option<DeliveryView>, Problem> {
     let found = db.batch(outbox::delivery(id).into()).await.and_then(outbox::found_delivery);
-    Ok(found.map_err(|error| unavailable(&error))?.map(|(message, attempts)| delivery_view(message, attempts)))
+    Ok(found.map_err(Problem::no_database)?.map(|(message, attempts)| delivery_view(message, attempts)))
 }
 
 /// Where each channel leads.
 pub(super) fn addresses(env: &Env, config: &Config) -> Addresses {
     Addresses::resolve(&config.alerting, |name| bindings::text(env, name))
-}
-
-fn unavailable(error: &DbError) -> Problem {
-    worker::console_error!("alerts: {error}");
-    Problem::unavailable("The database")
 }

@@ -33,7 +33,12 @@ impl Db for D1 {
             Ok(promise) => JsFuture::from(promise).await,
             Err(error) => Err(error),
         };
-        let text = answer.map_err(|error| db_error(&error))?.as_string().unwrap_or_default();
+        // What a person is answered does not say why, so it is said here, once for every caller.
+        let text = answer
+            .map_err(|error| db_error(&error))
+            .inspect_err(|error| worker::console_error!("d1: {error}"))?
+            .as_string()
+            .unwrap_or_default();
         let results: Vec<Answered> = record::read(text.as_bytes()).map_err(|error| DbError::Refused { message: error.to_string() })?;
         Ok(results.into_iter().map(StatementResult::from).collect())
     }
