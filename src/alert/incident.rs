@@ -132,7 +132,8 @@ impl Subject {
 }
 
 impl Subject {
-    fn id(rule: &str, instance: &Labels) -> String {
+    /// The id of the alert of `rule` that `instance` sets apart from its others.
+    pub(super) fn id(rule: &str, instance: &Labels) -> String {
         let mut parts = vec![rule.to_owned()];
         // The name's length keeps `a=b` of one label from reading as another's.
         parts.extend(instance.iter().map(|(label, value)| format!("{}:{label}={value}", label.len())));

@@ -5,7 +5,7 @@
 //! person does about an alert, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
 //! `notification`, `texts` and `quantity` what people read, `anomaly` the detectors that know what is usual. `due` says which rules a tick
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
-//! `usual` what is normal there.
+//! `usual` what is normal there, `pushed` what a tick makes of alerts that others send.
 //! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
 
 pub mod anomaly;
@@ -27,6 +27,7 @@ pub mod matcher;
 pub mod notification;
 pub mod observe;
 pub mod origin_of_change;
+pub mod pushed;
 pub mod quantity;
 #[cfg(not(target_family = "wasm"))]
 pub mod rehearsal;

@@ -15,6 +15,7 @@ use super::group::{GroupChange, GroupState, Member, gather};
 use super::incident::{AlertState, Phase, Signal, Step, Subject, Transition, rule_error_signal, signal, step};
 use super::observe::{Blindness, Labels, LiveWindow, Resolution, Stored, StoredRead, View, looks, observe, stored_reads};
 use super::origin_of_change::explained;
+use super::pushed;
 use super::route::Routing;
 use super::storm;
 use super::suppress::{Suppression, Suppressors};
@@ -29,6 +30,7 @@ use crate::outbox::enqueue::{Change, enqueue, enqueue_groups, swap_statements};
 use crate::ports::{Db, DbError};
 use crate::storage::alerts::{self, LastTick};
 use crate::storage::outbox::{self, Audit, ChannelHealth};
+use crate::storage::pushed::{self as stored_pushes, Pushed};
 use crate::storage::silences::{self, Silence};
 use crate::storage::{Statement, StatementResult, groups, incidents, series};
 use crate::time::UnixMs;
@@ -159,6 +161,7 @@ pub(super) struct Memory {
     audit: Audit,
     pub(super) silences: Vec<Silence>,
     pub(super) groups: Vec<GroupState>,
+    pushed: Vec<Pushed>,
 }
 
 /// Evaluates every rule that is due at `now` and writes down what follows.
@@ -226,6 +229,9 @@ pub(super) fn decide<'a>(
     // Step every alert; what to store follows from the step alone.
     let steps = steps(now, &memory.states, signals);
 
+    // What others pushed began when they say.
+    let steps = pushed::dated(steps, &memory.pushed, now);
+
     // Say of what begins where it comes from, while the minutes before it are still at hand.
     let steps = explained(steps, &config.alerting.rules, seen.live, now);
 
@@ -256,7 +262,15 @@ pub async fn watch_channels(now: UnixMs, config: &Config, addresses: &Addresses,
 
 /// Reads what is remembered.
 pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbError> {
-    let read = vec![alerts::all(), alerts::last_tick(), outbox::channels(), outbox::audit(now), silences::in_force(now), groups::all()];
+    let read = vec![
+        alerts::all(),
+        alerts::last_tick(),
+        outbox::channels(),
+        outbox::audit(now),
+        silences::in_force(now),
+        groups::all(),
+        stored_pushes::firing(now),
+    ];
     let mut results = db.batch(read).await?.into_iter();
     let mut next = || results.next().unwrap_or_default();
     let states = alerts::states(next())?;
@@ -269,6 +283,7 @@ pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbEr
         audit: next().decode("outbox")?.into_iter().next().unwrap_or_default(),
         silences: silences::silences(next())?,
         groups: groups::states(next())?,
+        pushed: stored_pushes::alerts(next())?,
     })
 }
 
@@ -344,6 +359,7 @@ fn signals(now: UnixMs, due: &[&Rule], config: &Config, memory: &Memory, judged:
     signals.push(watch::configuration(seen.config_problem));
     signals.push(watch::silences_ending(&memory.silences, &memory.states, now));
     signals.extend(watch::channels(&config.alerting, &memory.channels, &memory.states, now));
+    signals.extend(pushed::signals(&memory.pushed, &memory.states, memory.last.as_ref().map(|last| last.at), now));
     // A rule between its evaluations says nothing, and nothing of it is over.
     let waits = |state: &&AlertState| {
         let rule = &state.subject.rule;

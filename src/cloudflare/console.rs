@@ -250,6 +250,7 @@ impl Call<'_> {
                 let addresses = alerts::addresses(self.env, &self.config);
                 Reply::json(200, &api::list_alerts(&db, self.query, (&self.config, &addresses), now).await?)
             }
+            Alertmanager::PushAlerts => Reply::json(200, &api::push::push(&db, &self.body().await?, now).await?),
             Alertmanager::Silences => Reply::json(200, &api::list_silences(&db, self.query, now).await?),
             Alertmanager::CreateSilence => Reply::json(200, &api::create_silence(&db, &self.body().await?, principal, now).await?),
             Alertmanager::Silence(id) => Reply::json(200, &api::silence(&db, &id, now).await?),

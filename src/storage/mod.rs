@@ -15,6 +15,7 @@ pub mod deliveries;
 pub mod groups;
 pub mod incidents;
 pub mod outbox;
+pub mod pushed;
 pub mod rollup;
 pub mod series;
 pub mod silences;

@@ -7,7 +7,7 @@
 use crate::config::infrastructure::Retention;
 use crate::ports::{Db, DbError};
 use crate::storage::rollup::{self, Dirty, Level};
-use crate::storage::{groups, incidents, outbox, silences};
+use crate::storage::{groups, incidents, outbox, pushed, silences};
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// How long after its end an hour or a day is left to settle.
@@ -16,6 +16,11 @@ pub const SETTLE_MS: i64 = 5 * MINUTE_MS;
 const MAX_CHUNKS: u32 = 500;
 /// Incidents dropped in one round, each with some hundreds of rows: as much as a chunk of the others.
 const INCIDENTS_PER_DELETE: u32 = 10;
+
+/// How long after its end an alert that was pushed is kept: as long as the list of alerts shows it.
+const PUSHED_KEPT_MS: i64 = DAY_MS;
+/// When there are many: long after the tick that told of its end.
+const PUSHED_SEEN_MS: i64 = 10 * MINUTE_MS;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -30,7 +35,7 @@ pub struct Upkeep {
 
 /// One round: at most one hour and one day rolled up, at most one chunk of each resolution of the closed
 /// messages and of the ended silences (kept as long as hours), of the groups idle for a day and of the resolved incidents (kept as
-/// long as days) dropped.
+/// long as days) dropped, and what others pushed and is over.
 pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upkeep, DbError> {
     let mut done = Upkeep::default();
     for level in Level::ALL {
@@ -48,6 +53,7 @@ pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upk
     old.extend(silences::expire(before(retention.hour_days), rollup::ROWS_PER_DELETE));
     old.extend(incidents::expire(before(retention.day_days), INCIDENTS_PER_DELETE));
     old.push(groups::expire(now.plus(-DAY_MS), rollup::ROWS_PER_DELETE));
+    old.extend(pushed::expire(now.plus(-PUSHED_KEPT_MS), now.plus(-PUSHED_SEEN_MS)));
     let dropped = db.batch(old).await?;
     done.rows_dropped = dropped.iter().map(|result| result.changes).sum();
     Ok(done)

@@ -1,9 +1,11 @@
-//! `/api/v2/`: the part of Prometheus Alertmanager's API that `amtool` and its kin use to read alerts and to make, read
-//! and end silences, in Alertmanager's own JSON.
+//! `/api/v2/`: the part of Prometheus Alertmanager's API that Prometheus, `amtool` and their kin use to push and read alerts and to
+//! make, read and end silences, in Alertmanager's own JSON.
 //!
-//! Alerts come from Parapet's own rules; `POST /api/v2/alerts` is not taken. Alertmanager knows no pending alerts, so only
-//! those that fire are listed. A maintenance window shows as Alertmanager's time intervals do (`mutedBy`). Errors are a
+//! Alertmanager knows no pending alerts, so only those that fire are listed: of Parapet's rules what the last tick found, of what
+//! was pushed what holds now, be it that no tick saw it yet. A maintenance window shows as Alertmanager's time intervals do (`mutedBy`). Errors are a
 //! JSON text, as its clients expect.
+
+pub mod push;
 
 use crate::sorted::Map as BTreeMap;
 
@@ -16,6 +18,7 @@ use super::silences::{self, Draft, SilenceState};
 use crate::alert::incident::{AlertState, Phase, Subject};
 use crate::alert::matcher::{Matcher, Operator, all_match};
 use crate::alert::notification::{NotifyReason, dashboard_url, runbook_url};
+use crate::alert::pushed;
 use crate::alert::route::route;
 use crate::alert::suppress::{SuppressedBy, Suppressors, labels};
 use crate::alert::tell::notification;
@@ -26,6 +29,7 @@ use crate::ids;
 use crate::order;
 use crate::ports::{Db, DbError};
 use crate::record::{self, record};
+use crate::storage::pushed::{self as stored_pushes, Pushed};
 use crate::storage::{alerts, silences as stored};
 use crate::time::{MINUTE_MS, UnixMs};
 
@@ -192,14 +196,26 @@ pub async fn list_alerts<D: Db>(
 ) -> Result<Vec<GettableAlert>, Problem> {
     let query = query(text)?;
     let unavailable = |_: DbError| Problem::unavailable("The database that knows the alerts");
-    let mut results = db.batch(vec![alerts::all(), stored::in_force(now)]).await.map_err(unavailable)?.into_iter();
+    let mut results =
+        db.batch(vec![alerts::all(), stored::in_force(now), stored_pushes::firing(now)]).await.map_err(unavailable)?.into_iter();
     let states = alerts::states(results.next().unwrap_or_default()).map_err(unavailable)?;
     let silences = stored::silences(results.next().unwrap_or_default()).map_err(unavailable)?;
-    let firing: Vec<&AlertState> = states.iter().filter(|state| state.phase == Phase::Firing).collect();
-    let subjects: Vec<&Subject> = firing.iter().map(|state| &state.subject).collect();
+    let pushed = stored_pushes::alerts(results.next().unwrap_or_default()).map_err(unavailable)?;
+    let pushed: Vec<(Subject, Pushed)> = pushed.into_iter().map(|alert| (pushed::subject(&alert), alert)).collect();
+    let firing = states.iter().filter(|state| state.phase == Phase::Firing);
+    let own: Vec<&AlertState> = firing.clone().filter(|state| !pushed::is_pushed(&state.subject.rule)).collect();
+    let heard_on: BTreeMap<&str, Vec<String>> = order::map(firing.map(|state| (state.subject.id.as_str(), state.heard_on())));
+    let subjects: Vec<&Subject> = own.iter().map(|state| &state.subject).chain(pushed.iter().map(|(subject, _)| subject)).collect();
     let suppressors = Suppressors::at(now, &silences, &config.alerting, &subjects);
-    let shown = firing.into_iter().map(|state| alert(state, &suppressors, (config, addresses), now));
-    Ok(shown.filter(|alert| wanted(alert, &query)).collect())
+    let standing = |subject: &Subject| {
+        let heard_on = heard_on.get(subject.id.as_str()).cloned().unwrap_or_default();
+        (receivers(subject, heard_on, (config, addresses)), status_of(subject, &suppressors, now))
+    };
+    let own = own.into_iter().map(|state| alert(state, standing(&state.subject), config, now));
+    let mut shown: Vec<GettableAlert> = own.filter(|alert| wanted(alert, &query)).collect();
+    let pushed = pushed.iter().map(|(subject, alert)| push::shown(alert, standing(subject)));
+    shown.extend(pushed.filter(|alert| wanted(alert, &query)));
+    Ok(shown)
 }
 
 fn wanted(alert: &GettableAlert, query: &Query) -> bool {
@@ -214,16 +230,23 @@ fn wanted(alert: &GettableAlert, query: &Query) -> bool {
     !unwanted && all_match(&query.filter, &alert.labels) && query.receiver.as_ref().is_none_or(received)
 }
 
-fn alert(state: &AlertState, suppressors: &Suppressors<'_>, (config, addresses): (&Config, &Addresses), now: UnixMs) -> GettableAlert {
-    let subject = &state.subject;
+/// Who was told of it; who would be, if nobody was.
+fn receivers(subject: &Subject, heard_on: Vec<String>, (config, addresses): (&Config, &Addresses)) -> Vec<Receiver> {
+    let channels = if heard_on.is_empty() { route(&subject.labels, &config.alerting, addresses, None, None).channels } else { heard_on };
+    channels.into_iter().map(|name| Receiver { name }).collect()
+}
+
+fn status_of(subject: &Subject, suppressors: &Suppressors<'_>, now: UnixMs) -> AlertStatus {
     let reasons = suppressors.all(subject, now);
     let named = |by: SuppressedBy| reasons.iter().filter(move |why| why.by == by);
     let silenced_by = named(SuppressedBy::Silence).map(|why| why.id.clone()).collect();
     let muted_by = named(SuppressedBy::Maintenance).map(|why| why.id.clone()).collect();
     let inhibited_by = named(SuppressedBy::Inhibition).filter_map(|why| why.source.as_deref().map(fingerprint)).collect();
-    let state_text = if reasons.is_empty() { "active" } else { "suppressed" };
-    let heard_on = state.heard_on();
-    let channels = if heard_on.is_empty() { route(&subject.labels, &config.alerting, addresses, None, None).channels } else { heard_on };
+    AlertStatus { state: if reasons.is_empty() { "active" } else { "suppressed" }, silenced_by, inhibited_by, muted_by }
+}
+
+fn alert(state: &AlertState, (receivers, status): (Vec<Receiver>, AlertStatus), config: &Config, now: UnixMs) -> GettableAlert {
+    let subject = &state.subject;
     let runbook = runbook_url(&config.site, &subject.runbook).map(|url| ("runbook_url", url));
     let told = notification(state, NotifyReason::First, String::new(), config);
     let description = told.explanation().map(|text| ("description", text));
@@ -233,9 +256,9 @@ fn alert(state: &AlertState, suppressors: &Suppressors<'_>, (config, addresses):
         annotations: own.collect(),
         ends_at: now.plus(RESOLVE_TIMEOUT_MS).rfc3339(),
         fingerprint: fingerprint(&subject.id),
-        receivers: channels.into_iter().map(|name| Receiver { name }).collect(),
+        receivers,
         starts_at: state.fired_at.unwrap_or(state.since).rfc3339(),
-        status: AlertStatus { state: state_text, silenced_by, inhibited_by, muted_by },
+        status,
         updated_at: state.at.rfc3339(),
         generator_url: dashboard_url(&config.site, state.since, now),
         labels: labels(subject),

@@ -76,6 +76,8 @@ pub enum Endpoint {
 pub enum Alertmanager {
     /// `GET /api/v2/alerts`.
     Alerts,
+    /// `POST /api/v2/alerts`.
+    PushAlerts,
     /// `GET /api/v2/silences`.
     Silences,
     /// `POST /api/v2/silences`.
@@ -159,13 +161,14 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
 fn alertmanager(method: &str, path: &[&str]) -> Result<(Alertmanager, Role), Problem> {
     match (path, method) {
         (["alerts"], "GET" | "HEAD") => Ok((Alertmanager::Alerts, Role::Viewer)),
+        (["alerts"], "POST") => Ok((Alertmanager::PushAlerts, Role::Ingest)),
         (["silences"], "GET" | "HEAD") => Ok((Alertmanager::Silences, Role::Viewer)),
         (["silences"], "POST") => Ok((Alertmanager::CreateSilence, Role::Operator)),
         (["silence", id], "GET" | "HEAD") => Ok((Alertmanager::Silence((*id).to_owned()), Role::Viewer)),
         (["silence", id], "DELETE") => Ok((Alertmanager::EndSilence((*id).to_owned()), Role::Operator)),
         (["status"], "GET" | "HEAD") => Ok((Alertmanager::Status, Role::Viewer)),
-        (["alerts" | "status"], _) => Err(Problem::method_not_allowed("GET")),
-        (["silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
+        (["status"], _) => Err(Problem::method_not_allowed("GET")),
+        (["alerts" | "silences"], _) => Err(Problem::method_not_allowed("GET or POST")),
         (["silence", _], _) => Err(Problem::method_not_allowed("GET or DELETE")),
         _ => Err(Problem::not_found("Of Alertmanager's API there are alerts, silences, silence/{id} and status.")),
     }
@@ -193,7 +196,8 @@ mod tests {
             am("DELETE", "/api/v2/silence/sil_1"),
             Ok((Endpoint::Alertmanager(Alertmanager::EndSilence("sil_1".into())), "operator"))
         );
-        assert_eq!(resolve("POST", "/api/v2/alerts").unwrap_err().status, 405);
+        assert_eq!(am("POST", "/api/v2/alerts"), Ok((Endpoint::Alertmanager(Alertmanager::PushAlerts), "ingest")));
+        assert_eq!(resolve("DELETE", "/api/v2/alerts").unwrap_err().status, 405);
         assert_eq!(resolve("POST", "/api/v1/silences").unwrap().1, Role::Operator);
         assert_eq!(resolve("DELETE", "/api/v1/silences/sil_1").unwrap(), (Endpoint::EndSilence("sil_1".into()), Role::Operator));
         assert_eq!(resolve("POST", "/api/v1/config").unwrap().1, Role::Admin);
