@@ -67,6 +67,7 @@ impl Story {
             .var("ALERT_EMAIL_RECIPIENTS", "ops@example.co.za")
             .var("SENTRY_DSN", &sentry::dsn(&sentry))
             .var("SLACK_SIGNING_SECRET", SIGNING_SECRET)
+            .var("LINK_SIGNING_SECRET", "links-of-the-tests-are-signed-with-this")
             .start();
         let story = Self { runtime, slack, email, sentry, now_ms: 0 };
         story.watch_only_the_error_rate();
@@ -255,4 +256,41 @@ fn an_alert_is_taken_by_api_and_by_a_click_in_slack_and_everybody_hears_who_has_
     story.ticks(1);
     until("every message to be delivered", 90, || story.open_messages().is_empty().then_some(()));
     assert_eq!(story.told()[0], (1, 1), "{}", story.runtime.log());
+}
+
+#[test]
+fn whoever_reads_the_e_mail_takes_the_alert_by_the_button_of_its_link_and_once() {
+    let mut story = Story::new();
+    story.traffic(40, 20);
+    story.ticks(3);
+    let mail = story.email.accepted()[0].json();
+    let text = mail["text"].as_str().unwrap();
+    let path = text.lines().find_map(|line| line.strip_prefix("Acknowledge: http://localhost:8787")).unwrap_or_else(|| panic!("{text}"));
+    assert!(mail["html"].as_str().unwrap().contains(path));
+    // A scanner opens it, and nothing happens.
+    let page = story.runtime.send(&Request::get(path));
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{}", page.text());
+    for (name, value) in [("cache-control", "no-store"), ("referrer-policy", "no-referrer"), ("x-robots-tag", "noindex, nofollow")] {
+        assert_eq!(page.header(name), Some(value));
+    }
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none';"));
+    assert!(page.text().contains("<button>Acknowledge</button>") && page.text().contains("API error rate"), "{}", page.text());
+    let taken_by = |story: &Story| {
+        let shown = story.runtime.send(&Request::get("/api/v1/alerts").bearer(ADMIN)).json();
+        shown["alerts"][0]["response"]["by"].clone()
+    };
+    assert_eq!(taken_by(&story), Value::Null);
+    // The reader presses the button, twice.
+    let press = |path: &str| story.runtime.send(&Request::new("POST", path).body(""));
+    assert_eq!(press(path.strip_suffix(|_: char| true).unwrap()).status, 404);
+    let done = press(path);
+    assert!(done.status == 200 && done.text().contains("Acknowledged"), "{}", done.text());
+    assert_eq!(taken_by(&story), "e-mail link (email)");
+    let again = press(path);
+    assert!(again.status == 410 && again.text().contains("already used by e-mail link (email)"), "{}", again.text());
+    story.ticks(1);
+    until("Slack to hear who has it", 20, || {
+        let texts: Vec<String> = story.slack.accepted().iter().map(|request| request.json()["text"].as_str().unwrap().to_owned()).collect();
+        texts.iter().any(|text| text.contains("ACKNOWLEDGED critical")).then_some(())
+    });
 }

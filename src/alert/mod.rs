@@ -2,7 +2,7 @@
 //! `tell` and `route` → `outbox::enqueue`.
 //!
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `respond` is what a
-//! person does about an alert, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
+//! person does about an alert, `link` how an e-mail lets them, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
 //! `notification`, `texts` and `quantity` what people read, `anomaly` the detectors that know what is usual. `due` says which rules a tick
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
 //! `usual` what is normal there, `pushed` what a tick makes of alerts that others send.
@@ -22,6 +22,7 @@ pub mod group;
 #[cfg(not(target_family = "wasm"))]
 pub mod history;
 pub mod incident;
+pub mod link;
 pub mod maintenance;
 pub mod matcher;
 pub mod notification;

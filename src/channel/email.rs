@@ -7,7 +7,8 @@
 use maud::{DOCTYPE, html};
 use serde_json::{Value, json};
 
-use super::{EMAIL_URL, RenderError};
+use super::{EMAIL_URL, RenderError, origin};
+use crate::alert::link::{Link, LinkAct, PATH, Signer};
 use crate::alert::notification::Notification;
 use crate::base64;
 use crate::config::alerting::EmailFormat;
@@ -23,6 +24,7 @@ pub struct Account {
     authorization: Option<String>,
     recipients: Vec<String>,
     secrets: Vec<String>,
+    signer: Option<Signer>,
 }
 
 impl std::fmt::Debug for Account {
@@ -47,7 +49,21 @@ impl Account {
             recipients.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::to_owned).collect();
         let secrets =
             [Some(url.to_owned()), credentials, token, Some(bare.clone())].into_iter().flatten().chain(recipients.clone()).collect();
-        Self { url: bare, authorization, recipients, secrets }
+        Self { url: bare, authorization, recipients, secrets, signer: None }
+    }
+
+    /// The same account, whose e-mails have links that act if there is a `signer`.
+    #[must_use]
+    pub fn signing(mut self, signer: Option<Signer>) -> Self {
+        self.secrets.extend(signer.as_ref().map(|signer| signer.secret().to_owned()));
+        Self { signer, ..self }
+    }
+
+    /// What can be done from an e-mail that calls somebody, and by which links.
+    fn links(&self, notification: &Notification, channel: &str) -> Vec<(&'static str, String)> {
+        let Some(signer) = self.signer.as_ref().filter(|_| notification.reason.says_firing()) else { return Vec::new() };
+        let url = |act| format!("{}{PATH}{}", origin(&notification.dashboard), signer.token(&Link::new(notification, act, channel)));
+        LinkAct::ALL.map(|act| (act.label(), url(act))).into()
     }
 
     /// Every text that must not be printed.
@@ -56,12 +72,17 @@ impl Account {
     }
 }
 
-/// The request that sends `notification` in the provider's `format`.
-pub fn render(notification: &Notification, format: EmailFormat, from: &str, account: &Account) -> Result<HttpRequest, RenderError> {
+/// The request that sends `notification`, as told to `channel`, in the provider's format.
+pub fn render(
+    notification: &Notification,
+    channel: &str,
+    (format, from): (EmailFormat, &str),
+    account: &Account,
+) -> Result<HttpRequest, RenderError> {
     if !(account.url.starts_with("https://") || account.url.starts_with("http://")) {
         return Err(RenderError::BadAddress { secret: EMAIL_URL.to_owned() });
     }
-    let body = body(notification, format, from, account);
+    let body = body(notification, &account.links(notification, channel), (format, from), account);
     let body = serde_json::to_vec(&body).map_err(|error| RenderError::Body { why: error.to_string() })?;
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     headers.extend(account.authorization.iter().map(|value| ("authorization".to_owned(), value.clone())));
@@ -70,8 +91,11 @@ pub fn render(notification: &Notification, format: EmailFormat, from: &str, acco
     Ok(HttpRequest { method: "POST".to_owned(), url: account.url.clone(), headers, body })
 }
 
-fn body(notification: &Notification, format: EmailFormat, from: &str, account: &Account) -> Value {
-    let (subject, html, text) = (subject(notification), html_part(notification), text_part(notification));
+/// Links that act, by what they do.
+type Acts<'a> = &'a [(&'static str, String)];
+
+fn body(notification: &Notification, acts: Acts<'_>, (format, from): (EmailFormat, &str), account: &Account) -> Value {
+    let (subject, html, text) = (subject(notification), html_part(notification, acts), text_part(notification, acts));
     // Mail clients put the messages of one alert into one thread by this header.
     let headers = json!({"References": format!("<{}@parapet>", notification.alert), "X-Entity-Ref-ID": notification.id});
     match format {
@@ -103,7 +127,7 @@ fn mailbox(text: &str) -> Value {
     }
 }
 
-fn text_part(notification: &Notification) -> String {
+fn text_part(notification: &Notification, acts: Acts<'_>) -> String {
     let mut lines = vec![notification.title(), String::new()];
     lines.extend(notification.ending());
     lines.push(notification.effect());
@@ -112,6 +136,7 @@ fn text_part(notification: &Notification) -> String {
     lines.push(String::new());
     lines.extend(notification.facts().into_iter().map(|(label, text)| format!("{label}: {text}")));
     lines.push(String::new());
+    lines.extend(acts.iter().map(|(does, url)| format!("{does}: {url}")));
     lines.push(format!("Dashboard: {}", notification.dashboard));
     lines.extend(notification.runbook.as_ref().map(|url| format!("Runbook: {url}")));
     lines.push(ids(notification));
@@ -125,7 +150,7 @@ fn ids(notification: &Notification) -> String {
 }
 
 /// One table, inline styles: what mail programs render alike. Colours have 5:1 contrast on white.
-fn html_part(notification: &Notification) -> String {
+fn html_part(notification: &Notification, acts: Acts<'_>) -> String {
     let colour = match (notification.reason.is_end(), notification.severity) {
         (true, _) => "#0f766e",
         (false, crate::config::alerting::Severity::Critical) => "#991b1b",
@@ -159,6 +184,13 @@ fn html_part(notification: &Notification) -> String {
                             }
                         }
                     } }
+                    @if !acts.is_empty() {
+                        tr { td style="padding:12px 0 0" {
+                            @for (does, url) in acts {
+                                a href=(url) style=(format!("display:inline-block;margin:0 8px 8px 0;padding:10px 16px;font-weight:bold;text-decoration:none;color:#ffffff;background:{colour}")) { (does) }
+                            }
+                        } }
+                    }
                     tr { td style="padding:12px 0" {
                         a href=(notification.dashboard) { "Dashboard" }
                         @if let Some(runbook) = &notification.runbook { " · " a href=(runbook) { "Runbook" } }

@@ -7,6 +7,7 @@ use crate::sorted::Map as BTreeMap;
 
 use serde::Serialize;
 
+use crate::alert::link::{LINK_SIGNING_SECRET, Signer};
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
 use crate::order;
@@ -192,6 +193,7 @@ impl Addresses {
         let bound = |secret: &str| binding(secret).filter(|text| !text.trim().is_empty()).ok_or_else(|| secret.to_owned());
         let secret = |name: &str| bound(name).map(|text| Secret { text, binding: name.to_owned() });
         let buttons = bound(SLACK_SIGNING_SECRET).map_or(slack::Buttons::Links, |_| slack::Buttons::Acts);
+        let signer = bound(LINK_SIGNING_SECRET).ok().and_then(|secret| Signer::new(&secret));
         let resolve = |via: &Via| -> Result<Address, String> {
             Ok(match via {
                 Via::Slack { secret } => Address::Slack { url: bound(secret)?, secret: secret.clone(), buttons },
@@ -199,7 +201,7 @@ impl Addresses {
                     let own = recipients.as_ref().and_then(|name| bound(name).ok());
                     let url = bound(EMAIL_URL)?;
                     let recipients = own.map_or_else(|| bound(EMAIL_RECIPIENTS), Ok)?;
-                    Address::Email(email::Account::new(&url, &recipients, bound(EMAIL_TOKEN).ok()))
+                    Address::Email(email::Account::new(&url, &recipients, bound(EMAIL_TOKEN).ok()).signing(signer.clone()))
                 }
                 Via::Sentry {} => Address::Sentry { dsn: bound(SENTRY_DSN)? },
                 Via::Webhook { secret: url, signing_secret } => Address::Webhook { url: secret(url)?, key: secret(signing_secret)? },
@@ -269,7 +271,7 @@ pub struct Attempt<'a> {
 pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
     match (&channel.via, address) {
         (Via::Slack { .. }, Address::Slack { url, secret, buttons }) => slack::render(notification, url, secret, *buttons),
-        (Via::Email { format, from, .. }, Address::Email(account)) => email::render(notification, *format, from, account),
+        (Via::Email { format, from, .. }, Address::Email(account)) => email::render(notification, &channel.id, (*format, from), account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
         (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, attempt.now),
         (Via::Pagerduty { region, .. }, Address::PagerDuty { key }) => {

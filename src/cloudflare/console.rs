@@ -17,6 +17,7 @@ use super::d1::D1;
 use super::isolate::{self, Here};
 use super::outbound::Outbound;
 use super::{active, alerts, clock, collectors, glue};
+use crate::alert::link::{LINK_SIGNING_SECRET, Signer};
 use crate::alert::respond::{Act, Verb};
 use crate::channel::SLACK_SIGNING_SECRET;
 use crate::config::Config;
@@ -26,12 +27,12 @@ use crate::telemetry::buffer::{Batch, Entry};
 use crate::telemetry::window::{Detail, LIVE_MS, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
 use crate::web::auth::{self, Principal};
-use crate::web::endpoint::{self, Alertmanager, Endpoint};
+use crate::web::endpoint::{self, Alertmanager, Endpoint, LinkStep};
 use crate::web::health::{self, Intake, Messages, Seen, Ticks};
 use crate::web::problem::{self, Problem};
 use crate::web::realtime::{self, Surroundings};
 use crate::web::respond::Shown;
-use crate::web::{self, exposition, ingest};
+use crate::web::{self, exposition, ingest, link};
 
 /// A status, a content type and a body.
 struct Reply {
@@ -100,6 +101,9 @@ fn respond(reply: &Reply, facts: &Facts<'_>, extra: Option<(&str, &str)>) -> wor
     ]
     .map(str::to_owned)
     .to_vec();
+    if reply.content_type == link::CONTENT_TYPE {
+        fields.extend(link::HEADERS.map(str::to_owned));
+    }
     if let Some((name, value)) = extra {
         fields.extend([name.to_owned(), value.to_owned()]);
     }
@@ -121,6 +125,9 @@ impl Call<'_> {
         let (endpoint, needed) = endpoint::resolve(self.facts.method, self.facts.path)?;
         if endpoint == Endpoint::SlackAction {
             return self.slack_action().await;
+        }
+        if let Endpoint::Link(token, step) = &endpoint {
+            return Ok(self.link(token, *step).await);
         }
         let principal = super::access::authorize(&self.request, self.env, needed, self.now).await?;
         match endpoint {
@@ -182,6 +189,7 @@ impl Call<'_> {
             }
             Endpoint::EndSilence(id) => Ok(Reply::json(200, &web::silences::end(&self.db()?, &id, self.now).await?)),
             Endpoint::SlackAction => self.slack_action().await,
+            Endpoint::Link(token, step) => Ok(self.link(&token, step).await),
             Endpoint::ListAlerts => Ok(Reply::json(200, &web::respond::list(&self.db()?, self.now).await?)),
             Endpoint::Alert(id) => Ok(Reply::json(200, &web::respond::show(&self.db()?, &id).await?)),
             Endpoint::Act(id, verb) => self.act(&id, verb, &principal).await,
@@ -240,6 +248,24 @@ impl Call<'_> {
             select(std::pin::pin!(alerts::deliver_now(self.env)), std::pin::pin!(bound)).await;
         }
         Ok(Reply { status: 200, content_type: "text/plain; charset=utf-8", body: String::new() })
+    }
+
+    /// The page of a link in an e-mail, or what its button does; whatever fails is a page, too.
+    async fn link(&self, token: &str, step: LinkStep) -> Reply {
+        let signer = bindings::text(self.env, LINK_SIGNING_SECRET).and_then(|secret| Signer::new(&secret));
+        let page = match (self.db(), step) {
+            (Ok(db), LinkStep::Look) => link::show(&db, token, signer.as_ref(), &self.config, self.now).await,
+            (Ok(db), LinkStep::Act) => {
+                let addresses = alerts::addresses(self.env, &self.config);
+                let page = link::act(&db, token, signer.as_ref(), (&self.config, &addresses), self.now).await;
+                if page.status == 200 {
+                    alerts::deliver_now(self.env).await;
+                }
+                page
+            }
+            (Err(_), _) => link::unavailable(&self.config),
+        };
+        Reply { status: page.status, content_type: link::CONTENT_TYPE, body: page.html }
     }
 
     async fn alertmanager(&self, asked: Alertmanager, principal: &Principal) -> Result<Reply, Problem> {
@@ -323,7 +349,11 @@ impl Call<'_> {
             }),
             tokens: tokens.and_then(|listed| u64::try_from(listed.tokens.len()).ok()),
         };
-        let health = health::health(&self.config, &seen, |secret| bindings::text(self.env, secret).is_some(), self.now);
+        let is_set = |secret: &str| {
+            let text = bindings::text(self.env, secret);
+            if secret == LINK_SIGNING_SECRET { text.is_some_and(|text| Signer::new(&text).is_some()) } else { text.is_some() }
+        };
+        let health = health::health(&self.config, &seen, is_set, self.now);
         Reply::json(health.status.http_status(), &serde_json::json!({ "parapet": health, "alerting": alerting }))
     }
 

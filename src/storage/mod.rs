@@ -14,6 +14,7 @@ pub mod config;
 pub mod deliveries;
 pub mod groups;
 pub mod incidents;
+pub mod links;
 pub mod outbox;
 pub mod pushed;
 pub mod rollup;

@@ -113,7 +113,7 @@ fn base64url(bytes: &[u8]) -> String {
 }
 
 /// Whether two texts are equal, in time that depends on their lengths only.
-pub(super) fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 

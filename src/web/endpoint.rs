@@ -67,8 +67,19 @@ pub enum Endpoint {
     EditIncident(String, incidents::Verb),
     /// `POST /api/v1/slack/actions`: signed by Slack, and has no token.
     SlackAction,
+    /// `GET` and `POST /_parapet/a/{token}`: signed by us, and has no other token.
+    Link(String, LinkStep),
     /// Alertmanager's, below `/api/v2/`.
     Alertmanager(Alertmanager),
+}
+
+/// What is done with a link of an e-mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkStep {
+    /// Its page.
+    Look,
+    /// What its button does.
+    Act,
 }
 
 /// One thing that can be asked of the Alertmanager API.
@@ -119,6 +130,8 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "silences"], "POST") => found(Endpoint::CreateSilence, Role::Operator),
         (["api", "v1", "silences", id], "DELETE") => found(Endpoint::EndSilence((*id).to_owned()), Role::Operator),
         (["api", "v1", "slack", "actions"], "POST") => found(Endpoint::SlackAction, Role::Operator),
+        (["_parapet", "a", token], "GET" | "HEAD") => found(Endpoint::Link((*token).to_owned(), LinkStep::Look), Role::Viewer),
+        (["_parapet", "a", token], "POST") => found(Endpoint::Link((*token).to_owned(), LinkStep::Act), Role::Operator),
         (["api", "v1", "alerts"], "GET" | "HEAD") => found(Endpoint::ListAlerts, Role::Viewer),
         (["api", "v1", "alerts", id], "GET" | "HEAD") => found(Endpoint::Alert((*id).to_owned()), Role::Viewer),
         (["api", "v1", "alerts", id, verb], "POST") => {
@@ -135,7 +148,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
                 .ok_or_else(|| Problem::not_found("An incident takes /notes, /owner, /severity, /status-updates and /resolve."))?;
             found(Endpoint::EditIncident((*id).to_owned(), verb), Role::Operator)
         }
-        (["api", "metrics"] | ["api", "v1", "config" | "tokens" | "silences" | "incidents"], _) => {
+        (["api", "metrics"] | ["_parapet", "a", _] | ["api", "v1", "config" | "tokens" | "silences" | "incidents"], _) => {
             Err(Problem::method_not_allowed("GET or POST"))
         }
         (
@@ -201,6 +214,9 @@ mod tests {
         assert_eq!(resolve("POST", "/api/v1/silences").unwrap().1, Role::Operator);
         assert_eq!(resolve("DELETE", "/api/v1/silences/sil_1").unwrap(), (Endpoint::EndSilence("sil_1".into()), Role::Operator));
         assert_eq!(resolve("POST", "/api/v1/config").unwrap().1, Role::Admin);
+        assert_eq!(resolve("GET", "/_parapet/a/x.y").unwrap().0, Endpoint::Link("x.y".into(), LinkStep::Look));
+        assert_eq!(resolve("POST", "/_parapet/a/x.y").unwrap().0, Endpoint::Link("x.y".into(), LinkStep::Act));
+        assert_eq!(resolve("PUT", "/_parapet/a/x.y").unwrap_err().status, 405);
         assert_eq!(resolve("POST", "/api/v1/slack/actions").unwrap().0, Endpoint::SlackAction);
         assert_eq!(resolve("POST", "/api/v1/alerts/alr_1/snooze").unwrap().0, Endpoint::Act("alr_1".into(), Verb::Snooze));
         assert_eq!(resolve("POST", "/api/v1/alerts/alr_1/forget").unwrap_err().status, 404);

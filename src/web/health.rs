@@ -6,8 +6,10 @@
 
 use serde::Serialize;
 
+use crate::alert::link::LINK_SIGNING_SECRET;
 use crate::channel::{SENTRY_DSN, needed};
 use crate::config::Config;
+use crate::config::alerting::Via;
 use crate::order;
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
 
@@ -232,16 +234,17 @@ fn outbox_reasons(seen: &Seen) -> Vec<Reason> {
 
 /// One warning a missing secret, in the order of the channels, with everything that is off without it.
 fn warnings(config: &Config, seen: &Seen, is_set: impl Fn(&str) -> bool) -> Vec<Warning> {
-    let of_channels = config
-        .alerting
-        .channels
-        .iter()
-        .flat_map(|channel| needed(&channel.via).into_iter().map(|secret| (secret, format!("channel {}", channel.id))));
+    let channels = &config.alerting.channels;
+    let of_channels =
+        channels.iter().flat_map(|channel| needed(&channel.via).into_iter().map(|secret| (secret, format!("channel {}", channel.id))));
     let of_sentry = ["error events", "cron check-ins"].map(|part| (SENTRY_DSN, part.to_owned()));
     // A token in D1 replaces the bootstrap token, which is better taken away then.
     let of_access = (seen.tokens == Some(0)).then(|| (BOOTSTRAP_TOKEN, "every API call: there is no other token yet".to_owned()));
+    // A secret that is too short counts as none.
+    let of_links = channels.iter().filter(|channel| matches!(channel.via, Via::Email { .. }));
+    let of_links = of_links.map(|channel| (LINK_SIGNING_SECRET, format!("acknowledge and snooze links of channel {}", channel.id)));
     let mut warnings: Vec<Warning> = Vec::new();
-    for (secret, off) in of_channels.chain(of_sentry).chain(of_access).filter(|(secret, _)| !is_set(secret)) {
+    for (secret, off) in of_channels.chain(of_links).chain(of_sentry).chain(of_access).filter(|(secret, _)| !is_set(secret)) {
         if let Some(warning) = warnings.iter_mut().find(|warning| warning.secret == secret) {
             warning.off.push(off);
         } else {

@@ -10,6 +10,7 @@ pub mod exposition;
 pub mod health;
 pub mod incidents;
 pub mod ingest;
+pub mod link;
 pub mod problem;
 pub mod realtime;
 pub mod respond;

@@ -175,7 +175,7 @@ pub async fn act<D: Db>(
     told_by: (&Config, &Addresses),
     now: UnixMs,
 ) -> Result<Shown, Problem> {
-    let is_group = id.strip_prefix(ids::prefix::GROUP).is_some_and(|rest| rest.starts_with('_'));
+    let is_group = is_group(id);
     for _ in 0..TRIES {
         let states = if is_group { firing_in(db, id).await? } else { vec![one(db, id).await?] };
         let (unchanged, mut changes) = acted(states, act, &by.name, told_by, now)?;
@@ -193,8 +193,18 @@ pub async fn act<D: Db>(
     Err(Problem::unavailable("The alert, which changes at this moment,"))
 }
 
+/// Whether an id is a group's.
+pub(super) fn is_group(id: &str) -> bool {
+    id.strip_prefix(ids::prefix::GROUP).is_some_and(|rest| rest.starts_with('_'))
+}
+
+/// Whether an alert is told by the group.
+pub(super) fn is_in(state: &AlertState, group: &str) -> bool {
+    state.groups.iter().any(|membership| membership.group == group)
+}
+
 /// The changes that `act` asks for, and an alert that is as it is wanted already.
-fn acted(
+pub(super) fn acted(
     states: Vec<AlertState>,
     (act, note): (&Act, Option<&str>),
     by: &str,
@@ -212,7 +222,7 @@ fn acted(
 }
 
 /// Of what is done to a whole group, a channel that was told of it at once hears once.
-fn said_once(changes: &mut [Change], config: &Config) {
+pub(super) fn said_once(changes: &mut [Change], config: &Config) {
     let more = changes.len().saturating_sub(1);
     let Some((first, others)) = changes.split_first_mut().filter(|_| more > 0) else { return };
     let groups = |channel: &str| config.alerting.channels.iter().any(|known| known.id == channel && is_groupable(&known.via));
@@ -231,8 +241,7 @@ fn said_once(changes: &mut [Change], config: &Config) {
 /// The alerts of a group that fire.
 async fn firing_in<D: Db>(db: &D, group: &str) -> Result<Vec<AlertState>, Problem> {
     let mut states = read(db, alerts::all()).await?;
-    let is_member = |state: &AlertState| state.groups.iter().any(|membership| membership.group == group);
-    states.retain(|state| state.phase == Phase::Firing && is_member(state));
+    states.retain(|state| state.phase == Phase::Firing && is_in(state, group));
     if states.is_empty() {
         return Err(Problem::new(409, "not_firing", "The alerts do not fire", "Nothing was done: no alert of this group fires."));
     }

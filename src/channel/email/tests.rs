@@ -9,7 +9,8 @@ fn account(url: &str, token: Option<&str>) -> Account {
 
 fn rendered(notification: &Notification, format: EmailFormat) -> (HttpRequest, Value) {
     let request =
-        render(notification, format, "Parapet <alerts@example.com>", &account("https://mail.example.com/send", Some("key"))).unwrap();
+        render(notification, "email", (format, "Parapet <alerts@example.com>"), &account("https://mail.example.com/send", Some("key")))
+            .unwrap();
     let body = serde_json::from_slice(&request.body).unwrap();
     (request, body)
 }
@@ -21,13 +22,13 @@ fn without_parts(mut body: Value) -> String {
 
 #[test]
 fn the_text_part_reads_like_the_message() {
-    insta::assert_snapshot!(text_part(&firing()).replace('\u{a0}', "␣"));
-    insta::assert_snapshot!(text_part(&resolved()).replace('\u{a0}', "␣"));
+    insta::assert_snapshot!(text_part(&firing(), &[]).replace('\u{a0}', "␣"));
+    insta::assert_snapshot!(text_part(&resolved(), &[]).replace('\u{a0}', "␣"));
 }
 
 #[test]
 fn the_html_part_is_one_escaped_table() {
-    let html = html_part(&firing());
+    let html = html_part(&firing(), &[]);
     assert!(html.contains("&lt;errors&gt; &amp; cannot book") && !html.contains("<errors>"));
     insta::assert_snapshot!(html.replace('\u{a0}', "␣"));
 }
@@ -73,7 +74,7 @@ fn credentials_leave_the_url_for_the_header() {
         assert_eq!((account.url.as_str(), account.authorization.as_deref()), (bare, authorization), "{url}");
     }
     assert_eq!(
-        render(&firing(), EmailFormat::Plain, "a@b.c", &account("mail.example.com", None)),
+        render(&firing(), "email", (EmailFormat::Plain, "a@b.c"), &account("mail.example.com", None)),
         Err(RenderError::BadAddress { secret: EMAIL_URL.into() })
     );
 }
@@ -83,4 +84,25 @@ fn a_subject_is_one_line() {
     let nasty = Notification { name: format!("A\r\nBcc: x@y.z {}", "x".repeat(900)), ..firing() };
     let subject = subject(&nasty);
     assert!(!subject.contains(['\r', '\n']) && subject.chars().count() == MAX_SUBJECT_CHARS);
+}
+
+#[test]
+fn an_e_mail_that_calls_somebody_has_links_that_act_and_the_same_ones_each_time() {
+    let signer = Signer::new("a-secret-of-more-than-24-characters").unwrap();
+    let account = account("https://mail.example.com/send", Some("key")).signing(Some(signer.clone()));
+    let links = account.links(&firing(), "email");
+    assert_eq!(links, account.links(&firing(), "email"));
+    assert_ne!(links, account.links(&firing(), "on-call"), "each channel has its own");
+    for ((does, url), act) in links.iter().zip(LinkAct::ALL) {
+        let token = url.strip_prefix("https://ops.example.com/_parapet/a/").unwrap();
+        assert_eq!((*does, signer.read(token)), (act.label(), Some(Link::new(&firing(), act, "email"))));
+    }
+    let request = render(&firing(), "email", (EmailFormat::Plain, "a@b.c"), &account).unwrap();
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    for part in ["html", "text"] {
+        let shown = body[part].as_str().unwrap();
+        assert!(links.iter().all(|(does, url)| shown.contains(does) && shown.contains(url.as_str())), "{shown}");
+    }
+    insta::assert_snapshot!(body["text"].as_str().unwrap().replace('\u{a0}', "␣"));
+    assert_eq!(account.links(&resolved(), "email"), []);
 }

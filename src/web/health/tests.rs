@@ -4,13 +4,14 @@ use crate::config::site::Environment;
 const NOON: UnixMs = UnixMs(1_772_366_400_000);
 
 /// Every secret the shipped configuration's channels need.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "SLACK_ALERTS_WEBHOOK",
     "SLACK_SECURITY_WEBHOOK",
     "SLACK_BUSINESS_WEBHOOK",
     "SLACK_WEBHOOK_URL",
     "EMAIL_WEBHOOK_URL",
     "ALERT_EMAIL_RECIPIENTS",
+    "LINK_SIGNING_SECRET",
     "SENTRY_DSN",
     "BOOTSTRAP_TOKEN",
 ];
