@@ -842,6 +842,41 @@ fn what_was_usual_a_week_ago_is_said_from_the_first_message_to_the_last() {
 }
 
 #[test]
+fn a_rule_that_learns_reads_weeks_of_hours_and_tells_what_is_usual() {
+    use parapet::ports::Db;
+    use parapet::storage::series::{Slice, write_minutes};
+    use parapet::telemetry::cell::Cell;
+    use parapet::telemetry::series::{Kind, SeriesKey};
+    let key = |name: &str| SeriesKey::new(Kind::Counter, name, vec![]);
+    let rule = serde_json::json!({"anomaly": {"of": {"series": "bookings_total"}, "aggregate": "sum", "finds": "fewer"}});
+    let mut unusual = switch("unusual");
+    (unusual.when, unusual.interval_ms) = (When::from_json(rule).unwrap(), 600_000);
+    let mut world = World::with_rules(vec![unusual]);
+    // Five weeks of ten an hour, then none for two hours; hours in which Parapet itself was down are not among them.
+    let hour = |hour: i64| {
+        let bookings = (hour < 0).then(|| (key("bookings_total"), Cell::count(10)));
+        let cells: Vec<_> = bookings.into_iter().chain([(key("parapet_ticks_total"), Cell::count(60))]).collect();
+        Slice { t: at_s(hour * 3_600), cells }
+    };
+    let slices: Vec<Slice> = (-840..2).filter(|at| !(-100..-90).contains(at)).map(hour).collect();
+    world::block_on(world.db.batch(write_minutes(0, &slices))).unwrap();
+    let mut at_minute = |minute: i64| {
+        let report = world.tick(at_s(minute * 60));
+        world.deliver(at_s(minute * 60));
+        report.verdicts.into_iter().filter(|(_, n)| *n > 0).map(|(verdict, _)| verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(at_minute(60), ["does_not_hold"], "the hour that just ended is not surely written");
+    assert!(at_minute(65).is_empty(), "it is not due");
+    assert_eq!(at_minute(70), ["holds"]);
+    assert_eq!(at_minute(200), ["no_data"], "the third hour has no ticks: Parapet was down, and nobody can say");
+    let arrivals = world.http.arrivals.borrow();
+    let said: Vec<String> =
+        arrivals.iter().filter(|arrival| arrival.peer == SLACK).map(|arrival| arrival.body.to_string().replace('\u{a0}', " ")).collect();
+    assert_eq!(said.len(), 1, "it fires on: {said:?}");
+    assert!(said[0].contains("*Normal*\\n10\"") && said[0].contains("*Value*\\n0 over 1 h"), "{}", said[0]);
+}
+
+#[test]
 fn blindness_ends_no_routes_alert_and_a_route_without_traffic_is_well() {
     let by_route = Rule { by: vec!["route".to_owned()], ..error_rate() };
     let mut world = World::with_rules(vec![by_route]);

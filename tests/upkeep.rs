@@ -45,6 +45,27 @@ fn rows(db: &Sqlite, sql: &'static str) -> Vec<serde_json::Value> {
 }
 
 #[test]
+fn hours_are_read_added_up_or_apart_rolled_up_or_not() {
+    use parapet::storage::series::read_hours_apart;
+    let db = Sqlite::migrated();
+    let key = SeriesKey::new(Kind::Counter, "bookings_total", vec![]);
+    for n in 0..150 {
+        for shard in 0..2 {
+            let slice = Slice { t: NOON.plus(n * MINUTE_MS), cells: vec![(key.clone(), Cell::count(1))] };
+            block_on(db.batch(write_minutes(shard, &[slice]))).unwrap();
+        }
+    }
+    upkeep(&db, NOON.plus(HOUR_MS + 5 * MINUTE_MS));
+    let window = Window { from: NOON.plus(-HOUR_MS), to: NOON.plus(3 * HOUR_MS) };
+    let read = |statement| {
+        let rows = block_on(db.batch(vec![statement])).unwrap().remove(0);
+        slices(rows).unwrap().into_iter().map(|slice| ((slice.t.0 - NOON.0) / HOUR_MS, slice.cells[0].1.amount())).collect::<Vec<_>>()
+    };
+    assert_eq!(read(read_hours(&["bookings_total"], window)), [(-1, 300.0)]);
+    assert_eq!(read(read_hours_apart(&["bookings_total"], window)), [(0, 120.0), (1, 120.0), (2, 60.0)]);
+}
+
+#[test]
 fn an_hour_is_rolled_up_once_it_has_settled_and_a_day_after_it() {
     let db = Sqlite::migrated();
     for n in 0..60 {

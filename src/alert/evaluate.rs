@@ -5,16 +5,19 @@
 
 use serde::Serialize;
 
+use self::target::{bound_target, expected_by};
 use super::burn;
 use super::observe::{Blindness, Observation, looks};
 use super::quantity::{Measured, Threshold, Unit};
+use super::unusual;
 use super::warm_up;
 use crate::config::Config;
 use crate::config::alerting::{Aggregate, Bound, Pace, Rule, Selector, When};
-use crate::config::business::Target;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::Kind;
-use crate::time::{UnixMs, human_span, local_minute_and_weekday};
+use crate::time::{UnixMs, human_span};
+
+mod target;
 
 /// The answer of one rule at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,6 +82,18 @@ pub enum NoDataWhy {
         /// How many it takes.
         needed: f64,
     },
+    /// So little is usual at this time that even nothing would mean nothing.
+    TooFewUsual {
+        /// What is usual.
+        usual: f64,
+        /// What it takes.
+        needed: f64,
+    },
+    /// Parapet did not run in an hour that has to be judged. Always means "wait".
+    Unwatched {
+        /// Its first moment.
+        hour: UnixMs,
+    },
     /// Less than a quarter of the target's hours is over. Always means "wait", whatever the rule says of missing data.
     TooEarly,
     /// The condition looks further back than Parapet has watched. Always means "wait", too.
@@ -96,6 +111,10 @@ impl NoDataWhy {
         match self {
             Self::NothingInWindow => "No data in the window.".to_owned(),
             Self::TooFewSamples { samples, needed } => format!("Only {samples} samples in the window; it takes {needed}."),
+            Self::TooFewUsual { usual, needed } => {
+                format!("Too little is usual at this time to judge: {usual:.1} in six hours; it takes {needed:.1}.")
+            }
+            Self::Unwatched { hour } => format!("Parapet did not run in the hour from {}, which would be judged.", hour.rfc3339()),
             Self::TooEarly => "Too early in the day to judge.".to_owned(),
             Self::WarmingUp { seen_ms, needed_ms } => {
                 format!("Warming up: Parapet has watched for {}; the rule looks back {}.", human_span(seen_ms), human_span(needed_ms))
@@ -174,10 +193,14 @@ fn condition(when: &When, seen: &[Observation], at: Moment, config: &Config) -> 
             change(of, *aggregate, (now, then), Threshold::new(*compare, *bound), *min_baseline)
         }
         (When::BurnRate { bad, all, objective, pace }, seen) => burn_rate((bad, all), seen, 1.0 - objective, *pace, at),
+        (When::Anomaly { of, aggregate, finds }, [seen]) => {
+            only_kind(of, seen)?;
+            unusual::verdict(of, *aggregate, *finds, seen, zone(config))
+        }
         (When::All(of), seen) => combined(of, seen, at, config, Combination::All),
         (When::Any(of), seen) => combined(of, seen, at, config, Combination::Any),
         // `observe` answers every look, so this is a caller's mistake; it must not read as health.
-        (When::Threshold { .. } | When::Ratio { .. } | When::Absence { .. } | When::Change { .. }, _) => {
+        (When::Threshold { .. } | When::Ratio { .. } | When::Absence { .. } | When::Change { .. } | When::Anomaly { .. }, _) => {
             Ok(Verdict::Blind(Blindness::Stored { message: "not every selector was looked at".to_owned() }))
         }
     }
@@ -337,7 +360,7 @@ fn only_kind<'a>(selector: &Selector, seen: &'a Observation) -> Result<Option<&'
 }
 
 /// `None` when the cell holds no value (an empty distribution).
-fn aggregated(of: &Selector, cell: &Cell, aggregate: Aggregate, over_ms: i64) -> Result<Option<f64>, RuleFault> {
+pub(super) fn aggregated(of: &Selector, cell: &Cell, aggregate: Aggregate, over_ms: i64) -> Result<Option<f64>, RuleFault> {
     let seconds = (over_ms as f64 / 1_000.0).max(1.0);
     let meaningless = || RuleFault::NoSuchAggregate { series: of.series.clone(), kind: cell.kind(), aggregate: said(aggregate) };
     Ok(match (cell, aggregate) {
@@ -365,35 +388,9 @@ fn said(aggregate: Aggregate) -> String {
     serde_json::to_value(aggregate).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn bound_target(bound: &Bound) -> String {
-    match bound {
-        Bound::OfTarget { target, .. } => target.clone(),
-        Bound::Value(value) => value.to_string(),
-    }
-}
-
-/// What a target expects by `now`: its goal spread evenly over its local hours; nothing before a quarter of them is
-/// over, all of it from closing on.
-fn expected_by(target: &Target, now: UnixMs, config: &Config) -> Result<Option<f64>, RuleFault> {
-    let bad_hours = || RuleFault::BadHours { target: target.id.clone() };
-    let from = minute_of_day(&target.hours.from).ok_or_else(bad_hours)?;
-    let to = minute_of_day(&target.hours.to).filter(|to| *to > from).ok_or_else(bad_hours)?;
-    let (minute, _) = local_minute_and_weekday(now, zone(config));
-    let share = (f64::from(minute) - f64::from(from)) / f64::from(to - from);
-    Ok((share >= 0.25).then(|| target.per_day * share.min(1.0)))
-}
-
 /// The site's zone; UTC if its name is unknown, which the configuration's check refuses.
 pub fn zone(config: &Config) -> chrono_tz::Tz {
     config.site.timezone.parse().unwrap_or(chrono_tz::UTC)
-}
-
-/// `HH:MM` as minutes since midnight, `24:00` included.
-fn minute_of_day(text: &str) -> Option<u32> {
-    let (hours, minutes) = text.split_once(':')?;
-    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    let minute = hours.checked_mul(60)?.checked_add(minutes)?;
-    (minutes < 60 && minute <= 24 * 60).then_some(minute)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 //! Invariant: values come in order of time, and none is seen before it was put in. Memory is bounded by the rules, not by what is
 //! fed: only metric names a rule selects are kept, only labels a rule tells apart (values of the others merge), and only as
 //! far back as a rule looks. At 150 bytes a minute and counter (measured; a distribution has its sketch besides), 150 series over the
-//! three days of a slow burn rate are 100 MB.
+//! three days of a slow burn rate are 100 MB. What is learnt from is kept as hours: eight weeks of a series are 200 KB.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observe::{Coverage, LIVE_MS, LiveWindow, Resolution, SLICE_MS, Stored, StoredRead, looks};
+use super::observe::{Coverage, Grain, LIVE_MS, LiveWindow, Resolution, SLICE_MS, Stored, StoredRead, looks};
 use crate::config::alerting::{Over, Rule};
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
@@ -23,6 +23,8 @@ const SLACK_MS: i64 = 2 * HOUR_MS;
 struct Kept {
     labels: BTreeSet<String>,
     reach_ms: i64,
+    /// Hours are kept as long as minutes, and longer where they are learnt from.
+    hours_reach_ms: i64,
     series: BTreeMap<SeriesKey, Buckets>,
 }
 
@@ -55,7 +57,15 @@ impl History {
                     Over::Ms(ms) => ms,
                     Over::Today => DAY_MS,
                 };
-                kept.reach_ms = kept.reach_ms.max(over_ms + look.ago_ms + SLACK_MS);
+                let reach_ms = over_ms + look.ago_ms + SLACK_MS;
+                kept.hours_reach_ms = kept.hours_reach_ms.max(reach_ms);
+                match look.grain {
+                    Grain::Whole => kept.reach_ms = kept.reach_ms.max(reach_ms),
+                    Grain::Hours => {
+                        let ticks = names.entry(name::TICKS.to_owned()).or_default();
+                        ticks.hours_reach_ms = ticks.hours_reach_ms.max(reach_ms);
+                    }
+                }
             }
         }
         // Every tick measures it itself.
@@ -66,6 +76,11 @@ impl History {
 
     /// How far back the rules look at most, in milliseconds.
     pub fn reach_ms(&self) -> i64 {
+        self.names.values().map(|kept| kept.hours_reach_ms - SLACK_MS).max().unwrap_or_default()
+    }
+
+    /// How far back they look at minutes at most.
+    pub fn minutes_reach_ms(&self) -> i64 {
         self.names.values().map(|kept| kept.reach_ms - SLACK_MS).max().unwrap_or_default()
     }
 
@@ -99,10 +114,10 @@ impl History {
         if now.0.saturating_sub(self.expired.0) >= HOUR_MS {
             self.expired = now;
             for kept in self.names.values_mut() {
-                let oldest = now.plus(-kept.reach_ms);
+                let (oldest, oldest_hour) = (now.plus(-kept.reach_ms), now.plus(-kept.hours_reach_ms).floor(HOUR_MS));
                 kept.series.retain(|_, buckets| {
                     buckets.minutes = buckets.minutes.split_off(&oldest);
-                    buckets.hours = buckets.hours.split_off(&oldest.floor(HOUR_MS));
+                    buckets.hours = buckets.hours.split_off(&oldest_hour);
                     !buckets.hours.is_empty()
                 });
             }
@@ -118,14 +133,15 @@ impl History {
             let (resolution, window) = stretch;
             let mut slices: BTreeMap<UnixMs, Vec<(SeriesKey, Cell)>> = BTreeMap::new();
             for (key, buckets) in names.iter().filter_map(|name| self.names.get(name)).flat_map(|kept| &kept.series) {
+                let adds_up = |key: &SeriesKey| key.kind() == Kind::Counter && resolution != Resolution::HourByHour;
                 let (cells, width_ms) = match resolution {
                     Resolution::Minute => (&buckets.minutes, MINUTE_MS),
-                    Resolution::Hour => (&buckets.hours, HOUR_MS),
+                    Resolution::Hour | Resolution::HourByHour => (&buckets.hours, HOUR_MS),
                 };
                 let window = Window { from: window.from.floor(width_ms), to: window.to.max(window.from) };
                 let mut sums = BTreeMap::new();
                 for (t, cell) in cells.range(window.from.min(window.to)..window.to) {
-                    merge_into(&mut sums, if key.kind() == Kind::Counter { window.from } else { *t }, cell);
+                    merge_into(&mut sums, if adds_up(key) { window.from } else { *t }, cell);
                 }
                 for (t, cell) in sums {
                     slices.entry(t).or_default().push((key.clone(), cell));

@@ -248,9 +248,12 @@ pub fn signal(rule: &Rule, verdict: &Verdict) -> Signal {
     match (verdict, rule.no_data) {
         (Verdict::Holds(measured), _) => Signal::On { measured: Some(*measured), detail: None },
         (Verdict::DoesNotHold(measured), _) => Signal::Off { measured: Some(*measured) },
-        (Verdict::NoData(NoDataWhy::NothingInWindow | NoDataWhy::TooFewSamples { .. } | NoDataWhy::TooEarly), NoData::Ok) => {
-            Signal::Off { measured: None }
-        }
+        (
+            Verdict::NoData(
+                NoDataWhy::NothingInWindow | NoDataWhy::TooFewSamples { .. } | NoDataWhy::TooFewUsual { .. } | NoDataWhy::TooEarly,
+            ),
+            NoData::Ok,
+        ) => Signal::Off { measured: None },
         // Too early in the day, or in the life of a deployment, is not missing data, so it alerts nobody.
         (Verdict::NoData(why @ (NoDataWhy::NothingInWindow | NoDataWhy::TooFewSamples { .. })), NoData::Alert) => {
             Signal::On { measured: None, detail: Some(why.sentence()) }

@@ -9,29 +9,28 @@
 //! [`MAX_INSTANCES`]. Finding nothing and failing to look are different things: the second is a [`Blindness`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use crate::sorted::Map;
+use crate::sorted::{Map, Set};
 
 use serde::Serialize;
 
+use self::stitch::stitch;
+use super::anomaly::small_count;
 use super::burn;
 use crate::config::alerting::{Over, Rule, Selector, When};
 use crate::order;
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
-use crate::telemetry::series::{OTHER, Places, SeriesKey};
-use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UnixMs, Window, day_window};
+use crate::telemetry::series::{Kind, OTHER, Places, SeriesKey, name};
+use crate::time::{HOUR_MS, MINUTE_MS, SECOND_MS, UnixMs, Window};
+
+mod stitch;
 
 /// Width of a live slice.
 pub const SLICE_MS: i64 = 10 * SECOND_MS;
 /// How far back live slices go.
 pub const LIVE_MS: i64 = 15 * MINUTE_MS;
-/// From how long ago on a stitched window reads live slices.
-const CUT_OFF_MS: i64 = 10 * MINUTE_MS;
-/// From this length on a window's whole hours are read as hours: 3 days of one series are 72 rows then, not 4,320.
-const HOURS_FROM_MS: i64 = 6 * HOUR_MS;
-/// From this age on only hours are read: minutes are kept for seven days.
-const MINUTES_UNTIL_MS: i64 = 6 * DAY_MS;
 /// Alerts one rule can raise at once; what is beyond goes into one of `(other)`. A person reads fifty at most.
 pub const MAX_INSTANCES: usize = 50;
 
@@ -79,6 +78,8 @@ pub struct Observation {
     pub window: Window,
     /// One merged cell for each kind of series that matched; more than one means the name is used for two kinds.
     pub cells: Vec<Cell>,
+    /// The same hour by hour, where a look keeps hours apart; a counter's hour in which it was watched and counted nothing is there.
+    pub hours: BTreeMap<UnixMs, Cell>,
 }
 
 /// Label values that set one alert of a rule apart from its others; empty for a rule without `by`.
@@ -103,6 +104,8 @@ pub enum Resolution {
     Minute,
     /// Hour by hour; an hour that is not rolled up yet by its minutes.
     Hour,
+    /// As [`Resolution::Hour`], a counter's hours apart too.
+    HourByHour,
 }
 
 /// A span of stored rows.
@@ -129,23 +132,35 @@ pub struct Look<'a> {
     pub over: Over,
     /// How long before now the window ends.
     pub ago_ms: i64,
+    /// Whether its hours are kept apart.
+    pub grain: Grain,
+}
+
+/// What a look is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// The window as one.
+    Whole,
+    /// The last whole hours that are surely written, one by one.
+    Hours,
 }
 
 /// What a condition looks at: a ratio at its part, then its whole; a change at now, then at then; a combination at what its
 /// conditions look at, one after the other.
 pub fn looks(when: &When) -> Vec<Look<'_>> {
-    let now = |of, over| Look { of, over, ago_ms: 0 };
+    let now = |of, over| Look { of, over, ago_ms: 0, grain: Grain::Whole };
     match when {
         When::Threshold { of, over, .. } | When::Absence { of, over } => vec![now(of, *over)],
         When::Ratio { part, whole, over, .. } => vec![now(part, *over), now(whole, *over)],
         When::Change { of, over_ms, against_ms, .. } => {
             let over = Over::Ms(*over_ms);
-            vec![now(of, over), Look { of, over, ago_ms: *against_ms }]
+            vec![now(of, over), Look { ago_ms: *against_ms, ..now(of, over) }]
         }
         When::BurnRate { bad, all, pace, .. } => {
             let windows = burn::windows(*pace).into_iter().flat_map(|pair| [pair.long_ms, pair.short_ms]);
             windows.flat_map(|over_ms| [now(bad, Over::Ms(over_ms)), now(all, Over::Ms(over_ms))]).collect()
         }
+        When::Anomaly { of, .. } => vec![Look { grain: Grain::Hours, ..now(of, Over::Ms(small_count::REACH_MS)) }],
         When::All(of) | When::Any(of) => of.iter().flat_map(looks).collect(),
     }
 }
@@ -158,6 +173,10 @@ pub fn stored_reads<'a>(looks: impl IntoIterator<Item = Look<'a>>, now: UnixMs, 
             let names = reads.entry(stretch).or_default();
             if !names.contains(&look.of.series) {
                 names.push(look.of.series.clone());
+            }
+            // An hour without a tick was not watched, and one with a tick was.
+            if look.grain == Grain::Hours && !names.iter().any(|known| known == name::TICKS) {
+                names.push(name::TICKS.to_owned());
             }
         }
     }
@@ -199,30 +218,45 @@ impl<'a> Index<'a> {
         found.filter(move |(key, _)| matches(selector, key)).map(|(key, cells)| (*key, cells.as_slice()))
     }
 
-    fn merge_into(&self, groups: &mut Groups, look: (usize, usize), selector: &Selector, by: &[String], window: Window) {
-        for (key, cells) in self.found(selector) {
-            for (_, cell) in cells.iter().filter(|(t, _)| window.contains(*t)) {
+    fn merge_into(&self, groups: &mut Groups, place: (usize, usize), look: &Look<'_>, by: &[String], window: Window) {
+        for (key, cells) in self.found(look.of) {
+            for (t, cell) in cells.iter().filter(|(t, _)| window.contains(*t)) {
                 let labels = || order::map(by.iter().map(|label| (label.clone(), key.label(label).unwrap_or_default().to_owned())));
-                groups.merge(labels(), look, cell);
+                let hour = (look.grain == Grain::Hours).then(|| t.floor(HOUR_MS));
+                groups.merge(labels(), place, hour, cell);
             }
         }
     }
 }
 
-/// The cells of each instance and look.
+/// What one look found of one instance.
+#[derive(Default, Clone)]
+struct Found {
+    cells: Vec<Cell>,
+    hours: BTreeMap<UnixMs, Cell>,
+}
+
+/// What was found of each instance and look.
 #[derive(Default)]
-struct Groups(Map<Labels, Vec<Vec<Cell>>>);
+struct Groups(Map<Labels, Vec<Found>>);
 
 impl Groups {
-    fn of(&mut self, labels: Labels, looks: usize) -> &mut Vec<Vec<Cell>> {
-        self.0.entry(labels).or_insert_with(|| vec![Vec::new(); looks])
+    fn of(&mut self, labels: Labels, looks: usize) -> &mut Vec<Found> {
+        self.0.entry(labels).or_insert_with(|| vec![Found::default(); looks])
     }
 
-    fn merge(&mut self, labels: Labels, (look, looks): (usize, usize), cell: &Cell) {
-        let Some(cells) = self.of(labels, looks).get_mut(look) else { return };
-        match cells.iter_mut().find(|known| known.kind() == cell.kind()) {
+    fn merge(&mut self, labels: Labels, (look, looks): (usize, usize), hour: Option<UnixMs>, cell: &Cell) {
+        let Some(found) = self.of(labels, looks).get_mut(look) else { return };
+        match found.cells.iter_mut().find(|known| known.kind() == cell.kind()) {
             Some(known) => known.merge(cell),
-            None => cells.push(cell.clone()),
+            None => found.cells.push(cell.clone()),
+        }
+        match hour.map(|hour| found.hours.entry(hour)) {
+            Some(Entry::Occupied(mut known)) => known.get_mut().merge(cell),
+            Some(Entry::Vacant(free)) => {
+                free.insert(cell.clone());
+            }
+            None => {}
         }
     }
 
@@ -231,16 +265,19 @@ impl Groups {
         if self.0.len() <= MAX_INSTANCES {
             return self;
         }
-        let size = |cells: &[Vec<Cell>]| cells.iter().flatten().map(Cell::amount).fold(0.0, f64::max);
+        let size = |found: &[Found]| found.iter().flat_map(|found| &found.cells).map(Cell::amount).fold(0.0, f64::max);
         let mut ranked: Vec<_> = self.0.into_iter().map(|(labels, cells)| (size(&cells), (labels, cells))).collect();
         order::sort_by(&mut ranked, |(a, _), (b, _)| a > b);
         let rest = ranked.split_off(MAX_INSTANCES - 1);
         let mut kept = Self(order::map(ranked.into_iter().map(|(_, instance)| instance)));
         for (_, (labels, cells)) in rest {
             let other: Labels = order::map(labels.into_keys().map(|label| (label, OTHER.to_owned())));
-            for (look, cells) in cells.iter().enumerate() {
-                for cell in cells {
-                    kept.merge(other.clone(), (look, looks), cell);
+            for (look, found) in cells.iter().enumerate() {
+                for cell in found.cells.iter().filter(|_| found.hours.is_empty()) {
+                    kept.merge(other.clone(), (look, looks), None, cell);
+                }
+                for (hour, cell) in &found.hours {
+                    kept.merge(other.clone(), (look, looks), Some(*hour), cell);
                 }
             }
         }
@@ -253,6 +290,14 @@ impl Groups {
 pub struct View<'a> {
     live: Result<Index<'a>, Blindness>,
     stored: Map<Stretch, Result<Index<'a>, &'a Blindness>>,
+}
+
+impl Index<'_> {
+    /// The hours in which Parapet ticked; none, if its ticks are not among the series.
+    fn watched(&self) -> Set<UnixMs> {
+        let ticks = self.by_name.get(name::TICKS).into_iter().flat_map(BTreeMap::values).flatten();
+        order::set(ticks.map(|(t, _)| t.floor(HOUR_MS)))
+    }
 }
 
 impl<'a> View<'a> {
@@ -276,19 +321,22 @@ pub fn observe(rule: &Rule, known: &[Labels], now: UnixMs, zone: chrono_tz::Tz, 
 pub fn observe_looks(looks: &[Look<'_>], by: &[String], known: &[Labels], now: UnixMs, zone: chrono_tz::Tz, view: &View<'_>) -> Observed {
     let live = view.live.as_ref().map_err(Clone::clone)?;
     let mut groups = Groups::default();
-    let mut windows = Vec::new();
+    let (mut windows, mut watched) = (Vec::new(), Set::new());
     for (place, look) in looks.iter().enumerate() {
         let stitch = stitch(look, now, zone);
         let place = (place, looks.len());
         for stretch in &stitch.stored {
             match view.stored.get(stretch) {
-                Some(Ok(rows)) => rows.merge_into(&mut groups, place, look.of, by, stretch.1),
+                Some(Ok(rows)) => {
+                    rows.merge_into(&mut groups, place, look, by, stretch.1);
+                    watched = if look.grain == Grain::Hours { rows.watched() } else { watched };
+                }
                 Some(Err(blindness)) => return Err((*blindness).clone()),
                 None => return Err(Blindness::Stored { message: "they were not asked for".to_owned() }),
             }
         }
         if let Some(window) = stitch.live {
-            live.merge_into(&mut groups, place, look.of, by, window);
+            live.merge_into(&mut groups, place, look, by, window);
         }
         windows.push(stitch.whole);
     }
@@ -299,57 +347,28 @@ pub fn observe_looks(looks: &[Look<'_>], by: &[String], known: &[Labels], now: U
     for labels in known {
         groups.of(labels.clone(), looks.len());
     }
-    let instance = |(labels, cells): (Labels, Vec<Vec<Cell>>)| Instance {
-        labels,
-        observations: windows.iter().zip(cells).map(|(window, cells)| Observation { window: *window, cells }).collect(),
+    let seen = |(window, Found { cells, hours }): (&Window, Found)| {
+        let hours = with_quiet_hours(hours, *window, &watched);
+        Observation { window: *window, cells, hours }
     };
+    let instance = |(labels, found): (Labels, Vec<Found>)| Instance { labels, observations: windows.iter().zip(found).map(seen).collect() };
     Ok(groups.0.into_iter().map(instance).collect())
 }
 
-/// A look's window, and which parts of it are read where.
-struct Stitch {
-    whole: Window,
-    stored: Vec<Stretch>,
-    live: Option<Window>,
-}
-
-/// Starts are floored to the bucket they fall in, so a window is at most one bucket longer than asked, never shorter.
-fn stitch(look: &Look<'_>, now: UnixMs, zone: chrono_tz::Tz) -> Stitch {
-    let cut_off = now.plus(-CUT_OFF_MS).floor(MINUTE_MS);
-    let to = if look.ago_ms > 0 { now.plus(-look.ago_ms).floor(MINUTE_MS) } else { now };
-    let from = match look.over {
-        Over::Ms(ms) if ms <= LIVE_MS && look.ago_ms == 0 => now.plus(-ms).floor(SLICE_MS),
-        Over::Ms(ms) => to.plus(-ms).floor(MINUTE_MS),
-        Over::Today => day_window(to, zone).from,
-    };
-    let whole = Window { from, to };
-    let within_live = matches!(look.over, Over::Ms(ms) if ms <= LIVE_MS) && look.ago_ms == 0;
-    if within_live || from >= cut_off {
-        return Stitch { whole, stored: Vec::new(), live: Some(whole) };
+/// A counter's hours from its first on: one in which nothing was counted has no row, and is there if Parapet `watched` it. Where it is
+/// not known when it ticked, it did.
+fn with_quiet_hours(mut hours: BTreeMap<UnixMs, Cell>, window: Window, watched: &Set<UnixMs>) -> BTreeMap<UnixMs, Cell> {
+    let Some((mut hour, cell)) = hours.first_key_value().map(|(hour, cell)| (*hour, cell)) else { return hours };
+    if cell.kind() != Kind::Counter {
+        return hours;
     }
-    if now.since(from) > MINUTES_UNTIL_MS && now.since(to) > MINUTES_UNTIL_MS {
-        let from = from.floor(HOUR_MS);
-        let whole = Window { from, to: to.floor(HOUR_MS).max(from.plus(HOUR_MS)) };
-        return Stitch { whole, stored: vec![(Resolution::Hour, whole)], live: None };
+    while hour < window.to {
+        if watched.is_empty() || watched.contains(&hour) {
+            hours.entry(hour).or_insert_with(|| Cell::count(0));
+        }
+        hour = hour.plus(HOUR_MS);
     }
-    let stored = stretches(Window { from, to: to.min(cut_off) }, now);
-    let from = stored.first().map_or(from, |(_, window)| window.from);
-    Stitch { whole: Window { from, to }, stored, live: (to > cut_off).then_some(Window { from: cut_off, to }) }
-}
-
-fn stretches(rows: Window, now: UnixMs) -> Vec<Stretch> {
-    if rows.length_ms() < HOURS_FROM_MS {
-        return vec![(Resolution::Minute, rows)];
-    }
-    let old = now.since(rows.from) > MINUTES_UNTIL_MS;
-    let first = if old { rows.from.floor(HOUR_MS) } else { rows.from.plus(HOUR_MS - 1).floor(HOUR_MS) };
-    let last = rows.to.floor(HOUR_MS);
-    let parts = [
-        (Resolution::Minute, Window { from: rows.from, to: first }),
-        (Resolution::Hour, Window { from: first, to: last }),
-        (Resolution::Minute, Window { from: last, to: rows.to }),
-    ];
-    parts.into_iter().filter(|(_, window)| window.length_ms() > 0).collect()
+    hours
 }
 
 /// Whether `key` has every label of the selector; a missing label counts as empty, a trailing `*` matches any rest.

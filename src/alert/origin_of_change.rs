@@ -109,7 +109,7 @@ fn change(when: &When) -> Option<Change<'_>> {
             direction: Direction::Up,
             over_ms: LIVE_MS / 2,
         }),
-        When::Change { .. } | When::Absence { .. } | When::All(_) | When::Any(_) => None,
+        When::Change { .. } | When::Absence { .. } | When::Anomaly { .. } | When::All(_) | When::Any(_) => None,
     }
 }
 

@@ -301,6 +301,7 @@ pub(super) async fn read_stored(reads: Vec<StoredRead>, db: &impl Db) -> Stored 
         let statement = match resolution {
             Resolution::Minute => series::read_minutes(&names, window),
             Resolution::Hour => series::read_hours(&names, window),
+            Resolution::HourByHour => series::read_hours_apart(&names, window),
         };
         let result = db.batch(vec![statement]).await;
         let slices = result.and_then(|results| series::slices(results.into_iter().next().unwrap_or_default()));

@@ -32,8 +32,8 @@ pub(super) fn wait(when: &When, seen: &[Observation], since: UnixMs, now: UnixMs
             (Aggregate::Avg | Aggregate::P50 | Aggregate::P95 | Aggregate::P99 | Aggregate::Max | Aggregate::Min, _) => is_long(seen),
         },
         When::Ratio { min_samples, .. } => *min_samples < GUARDING_SAMPLES && is_long(seen),
-        // These ask for each of their parts.
-        When::BurnRate { .. } | When::All(_) | When::Any(_) => false,
+        // These ask for each of their parts, and what learns for what it has learnt.
+        When::BurnRate { .. } | When::Anomaly { .. } | When::All(_) | When::Any(_) => false,
     };
     if waits { unseen(longest, since, now) } else { None }
 }

@@ -619,6 +619,15 @@ pub enum When {
         /// Which windows.
         pace: Pace,
     },
+    /// The last whole hours are not what is usual for their hour of the week; eight weeks are learnt from.
+    Anomaly {
+        /// What is read.
+        of: Selector,
+        /// How an hour becomes one number.
+        aggregate: Aggregate,
+        /// What is looked for.
+        finds: Finds,
+    },
     /// Every one of these holds.
     All(Vec<When>),
     /// One of these holds.
@@ -631,6 +640,7 @@ choice!(When {
     Absence "absence" { of, over },
     Change "change" { of, aggregate, over_ms, against_ms, compare, bound, min_baseline },
     BurnRate "burn_rate" { bad, all, objective, pace },
+    Anomaly "anomaly" { of, aggregate, finds },
     All "all" (each),
     Any "any" (each),
 });
@@ -639,12 +649,33 @@ impl When {
     /// Everything it selects.
     pub fn selectors(&self) -> Vec<&Selector> {
         match self {
-            Self::Threshold { of, .. } | Self::Absence { of, .. } | Self::Change { of, .. } => vec![of],
+            Self::Threshold { of, .. } | Self::Absence { of, .. } | Self::Change { of, .. } | Self::Anomaly { of, .. } => vec![of],
             Self::Ratio { part: some, whole: all, .. } | Self::BurnRate { bad: some, all, .. } => vec![some, all],
             Self::All(of) | Self::Any(of) => of.iter().flat_map(Self::selectors).collect(),
         }
     }
+
+    /// Whether it reads weeks of hours.
+    pub fn learns(&self) -> bool {
+        match self {
+            Self::Anomaly { .. } => true,
+            Self::Threshold { .. } | Self::Ratio { .. } | Self::Absence { .. } | Self::Change { .. } | Self::BurnRate { .. } => false,
+            Self::All(of) | Self::Any(of) => of.iter().any(Self::learns),
+        }
+    }
 }
+
+/// What an anomaly condition looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finds {
+    /// Fewer events than chance explains, summed over 1, 2, 3 or 6 hours: bookings, payments, sign-ups.
+    Fewer,
+    /// An hour far from its level and season, or outside everything seen: what is busy or has a level.
+    Unusual,
+}
+
+words!(Finds { Fewer "fewer", Unusual "unusual" });
 
 /// The windows and factors of a burn rate; those of the SRE workbook for a budget of 30 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -51,7 +51,7 @@ impl Hours {
 }
 
 /// `HH:MM` as minutes since midnight, `24:00` included.
-pub(super) fn minute_of_day(text: &str) -> Option<u32> {
+pub fn minute_of_day(text: &str) -> Option<u32> {
     let (hour, minute) = text.split_once(':')?;
     let two_digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok())?;
     let (hour, minute): (u32, u32) = (two_digits(hour)?, two_digits(minute)?);

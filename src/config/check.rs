@@ -43,6 +43,10 @@ pub const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 pub const LOOKBACK_MS: RangeInclusive<i64> = 10_000..=8 * 86_400_000;
 /// How often a rule is evaluated, in milliseconds: live slices are 10 s wide, and what is looked at less than hourly is a report.
 pub const INTERVAL_MS: RangeInclusive<i64> = 10_000..=3_600_000;
+/// How often a rule is evaluated that reads weeks of hours, in milliseconds: at every minute two million rows a day would be read for each series.
+pub const LEARNING_INTERVAL_MS: RangeInclusive<i64> = 600_000..=3_600_000;
+/// Days of hours that a rule needs which learns: eight weeks and the hours it judges.
+pub const LEARNT_DAYS: u32 = 57;
 /// How long a condition must hold, or an alert keeps firing, in milliseconds: up to 7 days.
 pub const HOLD_MS: RangeInclusive<i64> = 0..=7 * 86_400_000;
 /// How often an alert begins to fire before it flaps: as many moments as are kept of it.

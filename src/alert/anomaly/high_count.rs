@@ -130,7 +130,7 @@ impl Detector {
         let expected = self.level + self.seasons.get(hour).copied().unwrap_or_default();
         let error = value - expected;
         let (deviation, excess) = (self.deviation(error), self.excess(value));
-        let strangeness = (deviation / 2.0).ln_1p() + 2.0 * (20.0 * excess).ln_1p();
+        let strangeness = self.strangeness(value, error);
         let (score, outcome) = self.decide(strangeness);
         self.learn(hour, value, error);
         Judgement { score, outcome, expected, deviation, excess }
@@ -140,6 +140,26 @@ impl Detector {
     pub fn replay(history: impl IntoIterator<Item = (UnixMs, f64)>) -> Option<Judgement> {
         let mut detector = Self::default();
         history.into_iter().map(|(at, value)| detector.observe(at, value)).last()
+    }
+
+    /// The nearest values below and above what is expected at `at` that would be an alarm, were the series not refractory.
+    pub fn edges(&self, at: UnixMs) -> (f64, f64) {
+        let expected = self.level + self.seasons.get(hour_of_day(at)).copied().unwrap_or_default();
+        // A deviation this large is an alarm by itself.
+        let reach = 2.0 * ALARM_STRANGENESS.exp_m1() * self.variance.sqrt();
+        let edge = |sign: f64| {
+            let (mut near, mut far) = (0.0, reach);
+            for _ in 0..40 {
+                let middle = f64::midpoint(near, far);
+                if self.strangeness(expected + sign * middle, sign * middle) >= ALARM_STRANGENESS { far = middle } else { near = middle }
+            }
+            expected + sign * far
+        };
+        (edge(-1.0), edge(1.0))
+    }
+
+    fn strangeness(&self, value: f64, error: f64) -> f64 {
+        (self.deviation(error) / 2.0).ln_1p() + 2.0 * (20.0 * self.excess(value)).ln_1p()
     }
 
     fn deviation(&self, error: f64) -> f64 {

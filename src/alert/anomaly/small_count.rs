@@ -33,6 +33,8 @@ pub const NEEDED_WEEKS: i64 = 4;
 const WINDOWS: [i64; 4] = [1, 2, 3, 6];
 /// The longest of them.
 const LONGEST_WINDOW_MS: i64 = 6 * HOUR_MS;
+/// How far back [`judge`] looks.
+pub const REACH_MS: i64 = LEARNT_WEEKS * WEEK_MS + LONGEST_WINDOW_MS;
 /// A sum less likely than this is an alarm.
 pub const ALARM_P: f64 = 3e-4;
 /// Variance over mean of fewer events than this is mostly noise.
@@ -173,6 +175,30 @@ impl Profile {
 }
 
 /// Count, sum and sum of squares of one hour of the week.
+/// The smallest sum that is no alarm where `expected` are usual.
+pub fn least_usual(expected: f64, dispersion: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast of a float saturates, and an expectation is not negative"
+    )]
+    let (mut least, mut most) = (0, expected.ceil() as u64);
+    while least < most {
+        let middle = least + (most - least) / 2;
+        if tail::at_most(middle, expected, dispersion) < ALARM_P {
+            least = middle + 1;
+        } else {
+            most = middle;
+        }
+    }
+    least
+}
+
+/// From how many usual events on nothing at all is an alarm, where they come singly.
+pub fn nothing_is_significant_from() -> f64 {
+    -ALARM_P.ln()
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
     n: f64,

@@ -1,5 +1,7 @@
 //! Every kind of condition, as tables.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::config::alerting::{Compare, NoData, OnError, OpensIncident, Over, Severity};
 use crate::time::{HOUR_MS, MINUTE_MS, Window};
@@ -45,7 +47,7 @@ fn rule(when: When) -> Rule {
 }
 
 fn seen(cells: Vec<Cell>) -> Observation {
-    Observation { window: Window::ending_at(NOON, 5 * MINUTE_MS), cells }
+    Observation { window: Window::ending_at(NOON, 5 * MINUTE_MS), cells, hours: BTreeMap::new() }
 }
 
 fn values(kind: Kind, values: &[f64]) -> Vec<Cell> {
@@ -193,7 +195,7 @@ fn hours_read_as_people_write_them() {
     for (text, minute) in
         [("00:00", Some(0)), ("08:30", Some(510)), ("24:00", Some(1_440)), ("24:01", None), ("8", None), ("08:60", None), ("-1:00", None)]
     {
-        assert_eq!(minute_of_day(text), minute, "{text}");
+        assert_eq!(crate::config::business::minute_of_day(text), minute, "{text}");
     }
 }
 
@@ -220,7 +222,8 @@ fn a_change_is_measured_against_what_was() {
     let doubled = rule(Aggregate::Sum, Compare::Above, 1.0);
     assert_eq!(said(&doubled, &[counted(201.0), counted(100.0)], NOON), ("holds", Some(1.01)));
     // An old window is read in whole hours: twice as long, twice as much, no change.
-    let longer = Observation { window: Window::ending_at(NOON, 10 * MINUTE_MS), cells: values(Kind::Counter, &[200.0]) };
+    let longer =
+        Observation { window: Window::ending_at(NOON, 10 * MINUTE_MS), cells: values(Kind::Counter, &[200.0]), hours: BTreeMap::new() };
     assert_eq!(said(&doubled, &[counted(100.0), longer.clone()], NOON), ("does_not_hold", Some(0.0)));
     assert_eq!(said(&rule(Aggregate::Rate, Compare::Above, 1.0), &[counted(4_000.0), longer], NOON).0, "no_data", "0.3/s is below ten");
     // A level that is not there is not zero.

@@ -31,7 +31,8 @@ fn labels_no_rule_tells_apart_merge_and_names_no_rule_selects_are_not_kept() {
 #[test]
 fn what_no_rule_reaches_any_more_is_forgotten() {
     let mut history = history();
-    assert_eq!(history.reach_ms(), 3 * DAY_MS, "the slow pace of the burn rate");
+    assert_eq!(history.minutes_reach_ms(), 3 * DAY_MS, "the slow pace of the burn rate");
+    assert_eq!(history.reach_ms(), 56 * DAY_MS + 6 * HOUR_MS, "what is usual for bookings");
     for hour in 0..24 * 7 {
         let now = NOON.plus(hour * HOUR_MS);
         history.take(now.plus(-1), &requests("/a", "GET"), &Cell::count(1));
@@ -40,6 +41,26 @@ fn what_no_rule_reaches_any_more_is_forgotten() {
         assert!(kept <= 24 * 3 + 4, "{kept} minutes after {hour} h");
         assert!(history.live.slices.len() <= 1);
     }
+}
+
+#[test]
+fn what_is_learnt_from_is_kept_as_hours_and_answered_hour_by_hour() {
+    let mut history = history();
+    let bookings = SeriesKey::new(Kind::Counter, "bookings_completed_total", vec![]);
+    for hour in 0..24 * 70 {
+        let now = NOON.plus(hour * HOUR_MS);
+        history.take(now.plus(-1), &bookings, &Cell::count(1));
+        history.live(now, Coverage::Whole);
+    }
+    let buckets = &history.names["bookings_completed_total"].series[&bookings];
+    assert!(buckets.minutes.len() <= 24 + 4, "{} minutes for the conversion of a day", buckets.minutes.len());
+    assert!((1_350..1_360).contains(&buckets.hours.len()), "{} hours", buckets.hours.len());
+    let window = Window { from: NOON.plus(60 * DAY_MS), to: NOON.plus(60 * DAY_MS + 3 * HOUR_MS) };
+    let of = |resolution| {
+        let read = StoredRead { stretch: (resolution, window), names: vec!["bookings_completed_total".into()] };
+        history.stored(vec![read]).into_values().next().unwrap().unwrap().len()
+    };
+    assert_eq!((of(Resolution::Hour), of(Resolution::HourByHour)), (1, 3));
 }
 
 #[test]

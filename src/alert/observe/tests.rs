@@ -4,8 +4,7 @@ use crate::sorted::Map as BTreeMap;
 
 use super::*;
 use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, OpensIncident, Severity};
-use crate::telemetry::series::Kind;
-use crate::time::HOUR_MS;
+use crate::time::DAY_MS;
 
 const ZONE: chrono_tz::Tz = chrono_tz::Africa::Johannesburg;
 /// 2026-03-02T12:00:00Z.
@@ -206,7 +205,7 @@ proptest::proptest! {
     #[test]
     fn the_parts_of_a_window_make_it_up(over_s in 10_i64..700_000, ago_min in 0_i64..12_000, at_ms in 0_i64..7_200_000) {
         let of = Selector { series: "x".into(), labels: BTreeMap::new() };
-        let look = Look { of: &of, over: Over::Ms(over_s * SECOND_MS), ago_ms: ago_min * MINUTE_MS };
+        let look = Look { of: &of, over: Over::Ms(over_s * SECOND_MS), ago_ms: ago_min * MINUTE_MS, grain: Grain::Whole };
         let stitch = stitch(&look, NOON.plus(at_ms), ZONE);
         let mut parts: Vec<Window> = stitch.stored.iter().map(|(_, window)| *window).chain(stitch.live).collect();
         parts.sort_unstable();

@@ -1,4 +1,5 @@
 //! How long each kind of condition waits after a first deployment.
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::alert::evaluate::{Moment, Verdict, evaluate};
@@ -23,7 +24,11 @@ fn said(when: &serde_json::Value, looks: &[(i64, u64)], watched_ms: i64) -> &'st
     let config: Config = crate::record::read(include_bytes!("../../../tests/support/minimal-config.json")).unwrap();
     let seen: Vec<Observation> = looks
         .iter()
-        .map(|(length_ms, count)| Observation { window: Window::ending_at(NOON, *length_ms), cells: vec![Cell::count(*count)] })
+        .map(|(length_ms, count)| Observation {
+            window: Window::ending_at(NOON, *length_ms),
+            cells: vec![Cell::count(*count)],
+            hours: BTreeMap::new(),
+        })
         .collect();
     match evaluate(&rule(when), &seen, Moment { now: NOON, since: NOON.plus(-watched_ms) }, &config) {
         Verdict::NoData(NoDataWhy::WarmingUp { seen_ms, needed_ms }) => {

@@ -15,7 +15,7 @@ use crate::alert::history::History;
 use crate::config::Config;
 use crate::config::site::Environment;
 use crate::storage::series::export_sql;
-use crate::telemetry::series::name::TICK_AGE;
+use crate::telemetry::series::name::{TICK_AGE, TICKS};
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs, Window, human_span};
 use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 
@@ -113,8 +113,13 @@ fn commands(configs: &[Option<&Config>], window: Window, environment: Environmen
     let rules = || configs.iter().flatten().flat_map(|config| &config.alerting.rules);
     let names: std::collections::BTreeSet<&str> =
         rules().flat_map(|rule| rule.when.selectors()).map(|selector| selector.series.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().filter(|name| *name != TICK_AGE).collect();
-    let reach_ms = configs.iter().flatten().map(|config| History::of(&config.alerting.rules).reach_ms()).max().unwrap_or_default();
+    let mut names: Vec<&str> = names.into_iter().filter(|name| *name != TICK_AGE).collect();
+    let learns = rules().any(|rule| rule.when.learns());
+    // What learns has to know in which hours there was somebody to count.
+    names.extend(Some(TICKS).filter(|ticks| learns && !names.contains(ticks)));
+    let histories = || configs.iter().flatten().map(|config| History::of(&config.alerting.rules));
+    let reach_ms = histories().map(|history| history.reach_ms()).max().unwrap_or_default();
+    let minutes_from = window.from.plus(-histories().map(|history| history.minutes_reach_ms()).max().unwrap_or_default()).floor(DAY_MS);
     let of = match environment {
         Environment::Dev => "--local",
         Environment::Staging => "--remote --env staging",
@@ -122,8 +127,16 @@ fn commands(configs: &[Option<&Config>], window: Window, environment: Environmen
     };
     let mut lines = vec!["mkdir -p history".to_owned()];
     let mut day = window.from.plus(-reach_ms).floor(DAY_MS);
+    if day < minutes_from {
+        // Minutes are kept for a week; what is learnt from is older, and looked at by the hour.
+        let of_those = rules().filter(|rule| rule.when.learns()).flat_map(|rule| rule.when.selectors());
+        let hourly: std::collections::BTreeSet<&str> = of_those.map(|selector| selector.series.as_str()).chain([TICKS]).collect();
+        let sql = export_sql("hour", &hourly.into_iter().collect::<Vec<_>>(), Window { from: day, to: minutes_from });
+        lines.push(format!("npx wrangler d1 execute DB {of} --json --command \"{sql}\" > history/{}-hours.json", day.utc().date_naive()));
+        day = minutes_from;
+    }
     while day < window.to {
-        let sql = export_sql(&names, Window { from: day, to: day.plus(DAY_MS) });
+        let sql = export_sql("minute", &names, Window { from: day, to: day.plus(DAY_MS) });
         lines.push(format!("npx wrangler d1 execute DB {of} --json --command \"{sql}\" > history/{}.json", day.utc().date_naive()));
         day = day.plus(DAY_MS);
     }

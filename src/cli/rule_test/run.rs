@@ -2,7 +2,8 @@
 //!
 //! A sample is what its series held in its interval: sample `i` covers `[i, i+1)` intervals and stands in the last 10 s of
 //! it, so that the tick at its end is the first to see it, whatever the window. A counter's sample is its increase, a gauge's its
-//! level (known only where a sample is), a distribution's a value seen (`count` times). Ticks run every minute, also at minute 0.
+//! level (known only where a sample is), a distribution's a value seen (`count` times). Ticks run every minute, also at minute 0;
+//! samples `before` it are history that the first tick finds.
 
 use super::file::{Expectation, ExpectedAlert, ExpectedNotification, Series, Test};
 use crate::alert::evaluate::Verdict;
@@ -93,7 +94,7 @@ pub(super) fn run(test: &Test, config: &Config) -> Vec<Failure> {
 fn in_order(test: &Test) -> Vec<(i64, &Series, f64)> {
     let mut all = Vec::new();
     for series in &test.series {
-        for (at, sample) in (1_i64..).map(|n| n * test.interval_ms - SLICE_MS).zip(&series.samples) {
+        for (at, sample) in (1_i64..).map(|n| n * test.interval_ms - SLICE_MS - test.before_ms).zip(&series.samples) {
             all.extend(sample.map(|value| (at, series, value)));
         }
     }

@@ -137,6 +137,19 @@ pub(super) fn rules(config: &Config, found: &mut Findings) {
         found.duration(at("for_ms"), rule.for_ms, &super::HOLD_MS);
         found.duration(at("keep_firing_for_ms"), rule.keep_firing_for_ms, &super::HOLD_MS);
         found.duration(at("interval_ms"), rule.interval_ms, &super::INTERVAL_MS);
+        if rule.when.learns() && !super::LEARNING_INTERVAL_MS.contains(&rule.interval_ms) {
+            let what = "a rule that learns reads eight weeks of hours each time it is evaluated";
+            found.add_drawn_from(
+                vec![at("when")],
+                at("interval_ms"),
+                what,
+                "set `interval: 10m`: an hour is judged ten minutes after its end",
+            );
+        }
+        if rule.when.learns() && config.infrastructure.retention.hour_days < super::LEARNT_DAYS {
+            let what = format!("a rule that learns needs {} days of hours, and `{}` is one", super::LEARNT_DAYS, rule.id);
+            found.add("/infrastructure/retention/hour_days", what, format!("keep them for {} days or more", super::LEARNT_DAYS));
+        }
         for label in rule.labels.keys().filter(|label| GIVEN_LABELS.contains(&label.as_str())) {
             found.add(at(&format!("labels/{label}")), format!("`{label}` is given to every alert by Parapet"), "choose another label");
         }

@@ -4,7 +4,7 @@ use crate::sorted::Map as BTreeMap;
 
 use super::{Findings, alerting::ids_of, suggest};
 use crate::config::Config;
-use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};
+use crate::config::alerting::{Aggregate, Bound, Compare, Finds, Over, Rule, Selector, When};
 use crate::order;
 use crate::telemetry::series::{Kind, name};
 
@@ -61,6 +61,15 @@ pub(super) fn condition(config: &Config, when: &When, at: &str, found: &mut Find
             selector(config, all, &format!("{at}/all"), found);
             found.number(format!("{at}/objective"), *objective, &super::OBJECTIVE);
         }
+        When::Anomaly { of, aggregate, finds } => {
+            let at = format!("{at}/anomaly");
+            selector(config, of, &format!("{at}/of"), found);
+            fits_kind(of, *aggregate, &at, found);
+            if *finds == Finds::Fewer && !matches!(aggregate, Aggregate::Sum | Aggregate::Count) {
+                let what = "only events that are counted can be fewer than usual";
+                found.add_drawn_from(vec![format!("{at}/finds")], format!("{at}/aggregate"), what, "use sum or count, or `finds: unusual`");
+            }
+        }
         When::All(of) => combination(config, of, &format!("{at}/all"), found),
         When::Any(of) => combination(config, of, &format!("{at}/any"), found),
     }
@@ -72,6 +81,9 @@ fn combination(config: &Config, of: &[When], at: &str, found: &mut Findings) {
     }
     for (index, when) in of.iter().enumerate() {
         condition(config, when, &format!("{at}/{index}"), found);
+        if matches!(when, When::Anomaly { .. }) {
+            found.add(format!("{at}/{index}"), "an anomaly within a combination", "write a rule of its own");
+        }
         if matches!(when, When::All(_) | When::Any(_)) {
             found.add(format!("{at}/{index}"), "a combination within a combination", "write two rules, or one flat combination");
         }

@@ -14,6 +14,8 @@ use crate::config::check;
 /// Width of what is seen at once, and the longest test, in milliseconds: from the slice of 10 s to eleven days.
 const INTERVAL_MS: std::ops::RangeInclusive<i64> = 10_000..=86_400_000;
 const SPAN_MS: std::ops::RangeInclusive<i64> = 0..=11 * 86_400_000;
+/// What is learnt from before a test begins: eight weeks, and some.
+const BEFORE_MS: std::ops::RangeInclusive<i64> = 0..=60 * 86_400_000;
 /// Values one sample of a distribution may stand for.
 const COUNT: std::ops::RangeInclusive<i64> = 1..=100_000;
 
@@ -26,11 +28,17 @@ static TESTS: [Key; 2] = [
     Key::new("tests", Shape::List(&Shape::Map(&TEST)), "The tests; each begins with a fresh deployment."),
 ];
 
-static TEST: [Key; 8] = [
+static TEST: [Key; 9] = [
     Key::new("name", Shape::Text, "What it shows."),
     Key::new("rules", Shape::List(&Shape::Text), "The rules looked at, by id. All others run too: they may explain an alert of these."),
     Key::optional("start", Shape::Text, "When minute 0 is, RFC 3339; left out, 2026-03-02T08:00:00Z, a Monday."),
     Key::optional_duration("interval", "interval_ms", INTERVAL_MS, "How far apart samples are; left out, 1m."),
+    Key::optional_duration(
+        "before",
+        "before_ms",
+        BEFORE_MS,
+        "How long before minute 0 the series begin, while no tick runs; left out, with it.",
+    ),
     Key::optional("series", Shape::List(&Shape::Map(&SERIES)), "What is measured."),
     Key::optional("downtime", Shape::List(&Shape::Map(&SPAN)), "When no tick runs."),
     Key::optional("blind", Shape::List(&Shape::Map(&SPAN)), "When ticks run and the Collectors do not answer."),

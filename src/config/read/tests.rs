@@ -41,6 +41,17 @@ fn every_channel_the_readme_shows_reads() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Numbers of three digits as `NNN`: the lines of a file that grows with every rule.
+fn without_lines(text: &str) -> String {
+    let mut words: Vec<String> = text.split_inclusive([' ', ':', '\n']).map(str::to_owned).collect();
+    for word in &mut words {
+        if word.len() == 4 && word.bytes().take(3).all(|byte| byte.is_ascii_digit()) {
+            word.replace_range(..3, "NNN");
+        }
+    }
+    words.concat()
+}
+
 #[test]
 fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     let found = mistakes(&[
@@ -57,7 +68,7 @@ fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     ]);
     let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
     assert_eq!(found.len(), 10, "{}", printed.join("\n"));
-    insta::assert_snapshot!(printed.join("\n"));
+    insta::assert_snapshot!(without_lines(&printed.join("\n")));
 }
 
 const RULES: &str = "alerting-configuration.yaml";
@@ -135,6 +146,30 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "annotations: { run-book: Oh }\n    summary: More than 2 %",
         "`run-book` is not an annotation's name",
         "use letters, digits and `_`",
+    ),
+    // What learns.
+    (RULES, "    interval: 10m # an", "    interval: 1m # an", "a rule that learns reads eight weeks of hours", "set `interval: 10m`"),
+    (
+        RULES,
+        "    interval: 10m # an hour is judged ten minutes after its end\n",
+        "",
+        "a rule that learns reads eight weeks",
+        "set `interval: 10m`",
+    ),
+    (
+        RULES,
+        "aggregate: sum\n        finds: fewer",
+        "aggregate: rate\n        finds: fewer",
+        "only events that are counted can be fewer",
+        "use sum or count",
+    ),
+    (RULES, "finds: fewer", "finds: less", "`less` is not one of the words used here", "use one of: fewer, unusual"),
+    (
+        "infrastructure-monitoring-config.json",
+        "\"hour_days\": 90",
+        "\"hour_days\": 56",
+        "a rule that learns needs 57 days of hours, and `bookings-unusual` is one",
+        "keep them for 57 days or more",
     ),
     // Levels.
     (RULES, "    for: 1m #", "        for: 1m #", "unknown key `for`", "it belongs to `rules`, further out: check the indentation"),
@@ -234,7 +269,7 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("business", "\"08:00\"", "\"8:00\"", "`8:00` to `18:00` is not a span of a day", "write `HH:MM` twice"),
     ("infrastructure", "\"/api/payments\",", "\"/api/:x\",\n    \"/api/payments\",", "`/api/payments` is never reached", "more specific"),
-    ("infrastructure", "\"hour_days\": 90", "\"hour_days\": 2", "kept shorter than `minute_days` (7 days)", "keep the coarser"),
+    ("infrastructure", "\"minute_days\": 7", "\"minute_days\": 91", "kept shorter than `minute_days` (91 days)", "keep the coarser"),
     ("production", "[\"ops.bookings.example\"]", "[]", "no console host", "name the host"),
     (
         "production",
@@ -318,7 +353,7 @@ fn a_wrong_template_is_pointed_at_and_not_the_text_around_it() {
     let text = "annotations:\n      description: >-\n        Most of it is on {{ labels.team }},\n        by {{ labels.taem }}.\n    summary: More than 2 %";
     let found = mistakes(&[("alerting", "summary: More than 2 %", text)]);
     let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
-    insta::assert_snapshot!(printed.join("\n"));
+    insta::assert_snapshot!(without_lines(&printed.join("\n")));
 }
 
 #[test]

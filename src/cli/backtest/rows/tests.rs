@@ -46,7 +46,7 @@ fn exported_rows() -> (Vec<serde_json::Value>, Vec<Row>) {
     let slices: Vec<Slice> = (0..3).map(|n| Slice { t: NOON.plus(n * MINUTE_MS), cells: cells(n) }).collect();
     now_or_never(db.batch(series::write_minutes(0, &slices))).unwrap();
     let window = Window { from: NOON, to: NOON.plus(2 * MINUTE_MS) };
-    let sql: &'static str = Box::leak(export_sql(&["a_total", "d_seconds", "g'auge"], window).into_boxed_str());
+    let sql: &'static str = Box::leak(export_sql("minute", &["a_total", "d_seconds", "g'auge"], window).into_boxed_str());
     let rows = now_or_never(db.batch(vec![Statement::new(sql, [])])).unwrap().remove(0).rows;
     let asked = |t: UnixMs, n: i64| cells(n).into_iter().take(3).map(move |(key, cell)| (t, key, cell));
     (rows, asked(NOON, 0).chain(asked(NOON.plus(MINUTE_MS), 1)).collect())

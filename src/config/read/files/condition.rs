@@ -4,12 +4,13 @@ use crate::config::check;
 use crate::config::read::shape::{Key, Shape};
 
 /// One level of combinations, so that a person can say what a rule does.
-pub(super) static WHEN: [Key; 7] = [
+pub(super) static WHEN: [Key; 8] = [
     THRESHOLD,
     RATIO,
     ABSENCE,
     CHANGE,
     BURN_RATE,
+    ANOMALY,
     Key::new("all", Shape::List(&Shape::OneOf(&SIMPLE)), "Every one of these holds."),
     Key::new("any", Shape::List(&Shape::OneOf(&SIMPLE)), "One of these holds."),
 ];
@@ -86,6 +87,20 @@ const BURN_RATE: Key = Key::new(
         ),
     ]),
     "An error budget burns too fast.",
+);
+
+const ANOMALY: Key = Key::new(
+    "anomaly",
+    Shape::Map(&[
+        Key::new("of", SELECTOR, "What is read."),
+        Key::new("aggregate", AGGREGATES, "How an hour becomes one number."),
+        Key::new(
+            "finds",
+            Shape::Choice(&["fewer", "unusual"]),
+            "fewer: fewer events than chance explains; unusual: an hour far from its level and season.",
+        ),
+    ]),
+    "Whole hours against what eight weeks say is usual for them.",
 );
 
 const AGGREGATES: Shape = Shape::Choice(&["sum", "rate", "count", "avg", "min", "max", "last", "p50", "p95", "p99"]);
