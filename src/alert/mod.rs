@@ -3,13 +3,14 @@
 //!
 //! Every step is a pure function that returns a value saying why; only `tick` and `outbox` touch the database. `respond` is what a
 //! person does about an alert, `link` how an e-mail lets them, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
-//! `notification`, `texts` and `quantity` what people read, `anomaly` (asked by `unusual`) the detectors that know what is usual. `due` says which rules a tick
+//! `notification`, `texts` and `quantity` what people read, `anomaly` (asked by `unusual`) the detectors that know what is usual. `boundary` says when a tick is, `due` which rules it
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
 //! `usual` what is normal there, `pushed` what a tick makes of alerts that others send.
 //! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
 
 pub mod anomaly;
 pub mod audit;
+pub mod boundary;
 pub mod burn;
 pub mod contributors;
 pub mod dispatch;

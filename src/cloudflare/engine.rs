@@ -1,7 +1,8 @@
 //! The Engine Durable Object: one tick at a time, the outbox, and the timers that cron is too coarse for.
 //!
 //! Calls: `/tick` a moment (from cron), `/deliver` nothing (after a test alert was written). The alarm rings when the next
-//! message is due, and at the latest [`LATE_MS`] after the last good tick, when it ticks itself: cron may be late or stop.
+//! message is due, and at the latest [`LATE_MS`] after the last good tick, when it ticks itself: cron may be late or stop. While a rule is
+//! evaluated more often than cron comes, it rings and ticks at every boundary of ten seconds (`alert::boundary`).
 //! Invariant: whatever fails, the alarm is set again. Doing something twice at once is harmless by the SQL; the flags here
 //! only save the work.
 
@@ -17,12 +18,13 @@ use super::d1::D1;
 use super::in_force::{Active, engine_config};
 use super::outbound::Outbound;
 use super::{bindings, clock, collectors, outward, report};
+use crate::alert::boundary::{self, Duties};
 use crate::alert::dispatch::dispatch;
 use crate::alert::tick::{Seen, TickOutcome, TickReport, tick};
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::outbox::deliver::{Courier, Sent};
-use crate::time::{SECOND_MS, UnixMs};
+use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
 use crate::upkeep;
 
 /// The only instance's name.
@@ -33,10 +35,14 @@ const LATE_MS: i64 = 90 * SECOND_MS;
 const AGAIN_MS: i64 = 10 * SECOND_MS;
 /// How long one call goes on sending: well below the minute after which the next tick comes.
 const MAX_CALL_MS: i64 = 25 * SECOND_MS;
+/// As [`MAX_CALL_MS`], while the alarm has to be back for the next boundary.
+const MAX_FINE_CALL_MS: i64 = 8 * SECOND_MS;
 /// A message due this soon is waited for: the spacing of the slowest channel. Later ones are left to the alarm.
 const SOON_MS: i64 = 1_100;
 /// Where the moment of the last good tick is kept, on the wall clock.
 const LAST_TICK_KEY: &str = "last_tick_wall";
+/// Where the last minute is kept whose duties were done.
+const MINUTE_KEY: &str = "minute_done";
 
 /// The Engine.
 #[durable_object(alarm)]
@@ -47,6 +53,12 @@ pub struct Engine {
     ticking: Cell<bool>,
     delivering: Cell<Delivering>,
     last_tick_wall: Cell<Option<UnixMs>>,
+    /// The newest moment that was ticked.
+    last_moment: Cell<Option<UnixMs>>,
+    /// The minute whose duties were done last, long ago if none was; `None` until it was asked for.
+    minute_done: Cell<Option<UnixMs>>,
+    /// Whether a rule is evaluated more often than cron comes; `None` until the configuration was read.
+    fine: Cell<Option<bool>>,
 }
 
 /// Whether somebody delivers, and whether something came in meanwhile.
@@ -76,8 +88,17 @@ impl std::fmt::Debug for Engine {
 
 impl DurableObject for Engine {
     fn new(state: State, env: Env) -> Self {
-        let (courier, last_tick_wall) = (RefCell::default(), Cell::new(None));
-        Self { state, env, courier, ticking: Cell::new(false), delivering: Cell::new(Delivering::Nobody), last_tick_wall }
+        Self {
+            state,
+            env,
+            courier: RefCell::default(),
+            ticking: Cell::new(false),
+            delivering: Cell::new(Delivering::Nobody),
+            last_tick_wall: Cell::new(None),
+            last_moment: Cell::new(None),
+            minute_done: Cell::new(None),
+            fine: Cell::new(None),
+        }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
@@ -96,7 +117,9 @@ impl DurableObject for Engine {
         self.set_alarm(clock::now().plus(LATE_MS)).await;
         let now = clock::now();
         let late = now.since(self.last_tick_wall().await) >= LATE_MS;
-        let done = if late { self.tick(now).await } else { self.deliver(now).await };
+        let at = boundary::moment(now);
+        let is_boundary = self.is_fine().await && self.last_moment.get().is_none_or(|last| last < at);
+        let done = if late || is_boundary { self.tick(at).await } else { self.deliver(now).await };
         self.arm(done.next_due_at).await;
         Response::ok("")
     }
@@ -105,6 +128,7 @@ impl DurableObject for Engine {
 impl Engine {
     /// The whole way of one tick: look, decide and write; then send, and tell the outside at the same time.
     async fn tick(&self, now: UnixMs) -> Done {
+        let minute_done = self.minute_done().await;
         if self.ticking.replace(true) {
             return Done { tick: None, sent: Vec::new(), next_due_at: None };
         }
@@ -118,24 +142,33 @@ impl Engine {
             Ok(decided) => decided,
             Err(why) => return Done { tick: Some(TickReport::failed(now, why)), ..self.deliver(now).await },
         };
-        if let TickOutcome::AlreadyDone { .. } = ticked.outcome {
+        let duties = boundary::duties(now, self.minute_done.get().unwrap_or(minute_done));
+        if duties == Duties::None && matches!(ticked.outcome, TickOutcome::AlreadyDone { .. }) {
             return Done { tick: Some(ticked), ..self.deliver(now).await };
         }
+        if duties == Duties::OfTheMinute && !matches!(ticked.outcome, TickOutcome::Failed { .. }) {
+            self.remember_minute(now.floor(MINUTE_MS)).await;
+        }
         let told = async {
-            outward::tell(&self.env, active.config(), &ticked, clock::now().since(began)).await;
+            if duties == Duties::OfTheMinute {
+                outward::tell(&self.env, active.config(), &ticked, clock::now().since(began)).await;
+            }
             if let TickOutcome::Failed { why } = &ticked.outcome {
                 report::own(&self.env, "tick", why).await;
             }
         };
         let (done, ()) = join(self.deliver(now), told).await;
-        collectors::count_tick(&self.env, active.config(), &ticked).await;
-        self.upkeep(active.config(), now).await;
+        if duties == Duties::OfTheMinute {
+            collectors::count_tick(&self.env, active.config(), &ticked).await;
+            self.upkeep(active.config(), now).await;
+        }
         Done { tick: Some(ticked), ..done }
     }
 
     /// The tick itself, and the configuration it was decided by.
     async fn decide(&self, now: UnixMs) -> Result<(Active, TickReport), String> {
         let active = engine_config(&self.env).await?;
+        self.fine.set(Some(boundary::is_fine(&active.config().alerting.rules)));
         let live = collectors::live_window(&self.env, now).await;
         let seen = Seen { live: &live, config_problem: active.problem.as_deref() };
         let report = match D1::bound(&self.env) {
@@ -144,6 +177,7 @@ impl Engine {
         };
         worker::console_log!("{}", serde_json::json!({"event": "tick", "report": &report}));
         if !matches!(report.outcome, TickOutcome::Failed { .. }) {
+            self.last_moment.set(self.last_moment.get().max(Some(now)));
             self.remember_tick().await;
         }
         Ok((active, report))
@@ -175,6 +209,8 @@ impl Engine {
         self.delivering.set(Delivering::Somebody);
         let _reset = Finished(&self.delivering);
         let (Ok(db), Ok(active)) = (D1::bound(&self.env), engine_config(&self.env).await) else { return done };
+        self.fine.set(Some(boundary::is_fine(&active.config().alerting.rules)));
+        let most_ms = if self.fine.get() == Some(true) { MAX_FINE_CALL_MS } else { MAX_CALL_MS };
         let addresses = self.addresses(&active);
         let mut courier = Lent { to: &self.courier, courier: self.courier.take() };
         let moment = || floor.plus(clock::now().since(began)).max(clock::now());
@@ -189,7 +225,7 @@ impl Engine {
             let more = self.delivering.get() == Delivering::SomebodyWithMore;
             let wait_ms = if more { Some(0) } else { round.next_due_at.map(|at| at.since(moment()).max(0)) };
             match wait_ms.filter(|wait_ms| *wait_ms <= SOON_MS) {
-                Some(wait_ms) if round.problem.is_none() && clock::now().since(began) < MAX_CALL_MS => {
+                Some(wait_ms) if round.problem.is_none() && clock::now().since(began) < most_ms => {
                     Delay::from(Duration::from_millis(wait_ms.unsigned_abs())).await;
                 }
                 Some(_) | None => break,
@@ -210,7 +246,35 @@ impl Engine {
         let late_at = self.last_tick_wall().await.plus(LATE_MS);
         // A tick that failed is tried again soon, not at once.
         let late_at = if late_at <= now { now.plus(AGAIN_MS) } else { late_at };
-        self.set_alarm(next_due_at.map_or(late_at, |due| due.min(late_at)).max(now)).await;
+        let boundary_at = if self.fine.get() == Some(true) { boundary::next(now) } else { late_at };
+        self.set_alarm(next_due_at.unwrap_or(late_at).min(late_at).min(boundary_at).max(now)).await;
+    }
+
+    async fn is_fine(&self) -> bool {
+        if self.fine.get().is_none() {
+            let active = engine_config(&self.env).await;
+            self.fine.set(active.ok().map(|active| boundary::is_fine(&active.config().alerting.rules)));
+        }
+        self.fine.get() == Some(true)
+    }
+
+    /// The minute whose duties were done last.
+    async fn minute_done(&self) -> UnixMs {
+        if let Some(known) = self.minute_done.get() {
+            return known;
+        }
+        let stored = self.state.storage().get::<i64>(MINUTE_KEY).await.ok().flatten();
+        let known = UnixMs(stored.unwrap_or_default());
+        self.minute_done.set(Some(known));
+        known
+    }
+
+    /// Before the duties are done, so that a second tick of the minute does not do them as well.
+    async fn remember_minute(&self, minute: UnixMs) {
+        self.minute_done.set(Some(minute));
+        if let Err(error) = self.state.storage().put(MINUTE_KEY, minute.0).await {
+            worker::console_error!("engine: the minute could not be kept: {error}");
+        }
     }
 
     async fn set_alarm(&self, at: UnixMs) {

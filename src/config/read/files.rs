@@ -379,7 +379,7 @@ static RULE: [Key; 18] = [
         "interval",
         "interval_ms",
         check::INTERVAL_MS,
-        "How often it is evaluated; a minute unless set. Less than a minute is as often as Parapet ticks.",
+        "How often it is evaluated; a minute unless set. With one below a minute Parapet ticks every ten seconds.",
     ),
     Key::new("no_data", Shape::Choice(&["ok", "alert", "keep"]), "What no data means."),
     Key::new("error", Shape::Choice(&["alert", "keep"]), "What a failed evaluation means."),
