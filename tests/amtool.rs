@@ -1,5 +1,6 @@
-//! Alertmanager's own command line against Parapet's API: the real SQL, tokens and handlers behind a socket. Set `AMTOOL` to the
-//! program, or have it in the path (Debian: `prometheus-alertmanager`).
+//! Alertmanager's own command line, and a Prometheus that takes Parapet for its Alertmanager, against Parapet's API: the real SQL, tokens
+//! and handlers behind a socket. Set `AMTOOL` and `PROMETHEUS` to the programs, or have them in the path (Debian:
+//! `prometheus-alertmanager`, `prometheus`).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
 
@@ -25,11 +26,15 @@ fn wall() -> UnixMs {
     UnixMs(i64::try_from(since.as_millis()).unwrap())
 }
 
-fn program() -> String {
-    let name = std::env::var("AMTOOL").unwrap_or_else(|_| "amtool".to_owned());
+fn program(variable: &str, usual: &str, package: &str) -> String {
+    let name = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
     let runs = Command::new(&name).arg("--version").output().is_ok();
-    assert!(runs, "{name} does not run: install the Debian package prometheus-alertmanager, or set AMTOOL to where amtool is");
+    assert!(runs, "{name} does not run: install the Debian package {package}, or set {variable} to where {usual} is");
     name
+}
+
+fn amtool_program() -> String {
+    program("AMTOOL", "amtool", "prometheus-alertmanager")
 }
 
 fn handled(world: &World, (method, target, token): (&str, &str, Option<&str>), body: &[u8]) -> Result<String, Problem> {
@@ -120,7 +125,7 @@ fn token(world: &World, folder: &std::path::Path, role: &str, random: u8) -> std
 
 #[test]
 fn amtool_adds_an_alert_and_finds_it_and_ends_it() {
-    let program = program();
+    let program = amtool_program();
     let mut world = World::with_rules(vec![]);
     let folder = tempfile::tempdir().unwrap();
     let (ingest, viewer) = (token(&world, folder.path(), "ingest", 7), token(&world, folder.path(), "viewer", 8));
@@ -151,7 +156,7 @@ fn amtool_adds_an_alert_and_finds_it_and_ends_it() {
 
 #[test]
 fn amtool_lists_alerts_and_adds_queries_and_expires_silences() {
-    let program = program();
+    let program = amtool_program();
     let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
     let now = wall();
     world.set("s-one", 1.0, now.plus(-5_000));
@@ -186,4 +191,59 @@ fn amtool_lists_alerts_and_adds_queries_and_expires_silences() {
     assert!(!said.contains(&id), "{said}");
     let (_, said) = run(&["silence", "query", "--expired", "--within=1h"]);
     assert!(said.contains(&id), "{said}");
+}
+
+/// A program that is ended with the story.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn a_prometheus_that_takes_us_for_its_alertmanager_is_heard_on_slack() {
+    let program = program("PROMETHEUS", "prometheus", "prometheus");
+    let mut world = World::with_rules(vec![]);
+    let folder = tempfile::tempdir().unwrap();
+    let token = token(&world, folder.path(), "ingest", 7);
+    let credentials = std::fs::read_to_string(token).unwrap().lines().find_map(|line| line.split_once(": ")).unwrap().1.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    let us = listener.local_addr().unwrap();
+    write(
+        "prometheus.yml",
+        format!(
+            "global: {{ evaluation_interval: 1s }}\nrule_files: [rules.yml]\nalerting:\n  alertmanagers:\n    - \
+             {{ scheme: http, authorization: {{ credentials: {credentials} }}, static_configs: [{{ targets: ['{us}'] }}] }}\n"
+        ),
+    );
+    let rule = r#"{ alert: DiskFull, expr: "vector(99)", labels: { severity: critical, host: one }, annotations: { summary: "It is {{ $value }} % full" } }"#;
+    write("rules.yml", format!("groups: [{{ name: g, rules: [{rule}] }}]\n"));
+    let argument = |name: &str, path: &str| format!("--{name}={}", folder.path().join(path).display());
+    let child = Command::new(&program)
+        .args([argument("config.file", "prometheus.yml"), argument("storage.tsdb.path", "data")])
+        .args(["--web.listen-address=127.0.0.1:0", "--rules.alert.resend-delay=1s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _running = Running(child.unwrap());
+    // It finds its Alertmanagers five seconds after it started, and sends again what fired before.
+    for _ in 0..6_000 {
+        match listener.accept() {
+            Ok((stream, _)) => serve(&world, stream),
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+        if !world.db.query("SELECT id FROM pushed_alert").is_empty() {
+            break;
+        }
+    }
+    world.run(wall(), wall());
+    let titles = world.http.titles(world::SLACK);
+    assert!(titles.len() == 1 && titles[0].contains("FIRING critical · DiskFull · host=one"), "{titles:?}");
+    let kept = world.db.query("SELECT json_extract(annotations, '$.summary') AS summary, generator_url FROM pushed_alert");
+    assert!(kept[0]["summary"] == "It is 99 % full" && kept[0]["generator_url"].as_str().unwrap().contains("/graph?g0.expr="), "{kept:?}");
 }

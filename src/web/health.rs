@@ -226,7 +226,7 @@ fn outbox_reasons(seen: &Seen) -> Vec<Reason> {
         reason(Status::Degraded, "late_messages", format!("{} of {} messages wait for more than 5 min", messages.overdue, messages.due))
     });
     let dead = (messages.dead > 0).then(|| {
-        let detail = format!("{} messages were given up in the last 24 h; GET /api/v1/deliveries/{{id}} says why", messages.dead);
+        let detail = format!("{} messages were given up in the last 24 h; GET /api/v1/deliveries?state=dead says why", messages.dead);
         reason(Status::Degraded, "dead_messages", detail)
     });
     late.into_iter().chain(dead).collect()
