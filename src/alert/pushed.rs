@@ -9,7 +9,6 @@ use crate::sorted::Map as BTreeMap;
 use super::incident::{AlertState, Signal, Step, Subject, Transition};
 use super::watch::ALERTNAME;
 use crate::config::alerting::{OpensIncident, Severity};
-use crate::order;
 use crate::storage::pushed::Pushed;
 use crate::time::{MINUTE_MS, UnixMs};
 
@@ -90,21 +89,24 @@ fn shortened(text: &str) -> String {
     }
 }
 
+/// Which of `firing`, in the order of their ids as they are read, has that id.
+fn of_id<'a>(firing: &'a [Pushed], id: &str) -> Option<&'a Pushed> {
+    firing.binary_search_by(|alert| alert.id.as_str().cmp(id)).ok().and_then(|at| firing.get(at))
+}
+
 /// What is known at `now` of every alert that was ever pushed: it fires while it is among `firing`. `last` is the tick before.
 pub fn signals(firing: &[Pushed], states: &[AlertState], last: Option<UnixMs>, now: UnixMs) -> Vec<(Subject, Signal)> {
     let fires = |alert: &Pushed| (subject(alert), Signal::On { measured: None, detail: detail(alert) });
     let over = || if last.is_some_and(|last| now.since(last) > PAUSE_MS) { Signal::Hold } else { Signal::Off { measured: None } };
-    let known = order::set(firing.iter().map(|alert| alert.id.as_str()));
-    let others = states.iter().filter(|state| is_pushed(&state.subject.rule) && !known.contains(state.subject.id.as_str()));
+    let others = states.iter().filter(|state| is_pushed(&state.subject.rule) && of_id(firing, &state.subject.id).is_none());
     firing.iter().map(fires).chain(others.map(|state| (state.subject.clone(), over()))).collect()
 }
 
 /// The steps, where those by which a pushed alert begins say since when, as it was pushed; the first one ever has a version that no
 /// state of it had before, though older ones be dropped: messages are told in the order of versions.
 pub fn dated(mut steps: Vec<(Subject, Step)>, firing: &[Pushed], now: UnixMs) -> Vec<(Subject, Step)> {
-    let known: BTreeMap<&str, &Pushed> = order::map(firing.iter().map(|alert| (alert.id.as_str(), alert)));
     for (subject, step) in &mut steps {
-        if let (Some(alert), Some(state)) = (known.get(subject.id.as_str()), &mut step.next)
+        if let (Some(alert), Some(state)) = (of_id(firing, &subject.id), &mut step.next)
             && step.transition == Transition::Fired
         {
             state.since = alert.starts_at.min(now);

@@ -204,11 +204,11 @@ pub async fn list_alerts<D: Db>(
     let pushed: Vec<(Subject, Pushed)> = pushed.into_iter().map(|alert| (pushed::subject(&alert), alert)).collect();
     let firing = states.iter().filter(|state| state.phase == Phase::Firing);
     let own: Vec<&AlertState> = firing.clone().filter(|state| !pushed::is_pushed(&state.subject.rule)).collect();
-    let heard_on: BTreeMap<&str, Vec<String>> = order::map(firing.map(|state| (state.subject.id.as_str(), state.heard_on())));
+    let firing: BTreeMap<&str, &AlertState> = order::map(firing.map(|state| (state.subject.id.as_str(), state)));
     let subjects: Vec<&Subject> = own.iter().map(|state| &state.subject).chain(pushed.iter().map(|(subject, _)| subject)).collect();
     let suppressors = Suppressors::at(now, &silences, &config.alerting, &subjects);
     let standing = |subject: &Subject| {
-        let heard_on = heard_on.get(subject.id.as_str()).cloned().unwrap_or_default();
+        let heard_on = firing.get(subject.id.as_str()).map(|state| state.heard_on()).unwrap_or_default();
         (receivers(subject, heard_on, (config, addresses)), status_of(subject, &suppressors, now))
     };
     let own = own.into_iter().map(|state| alert(state, standing(&state.subject), config, now));
