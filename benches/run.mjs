@@ -3,17 +3,20 @@
 // Rounds are interleaved there and back (A B C C B A), so that what else the machine does strikes all alike, and each figure is
 // compared with the pass-through's of the same half-round; the median is printed. CPU is user and system time of the variant's
 // workerd process from /proc, so with the origin bound in the same process its share is in all of them.
-//   --quick  one short round;  --only=speed,rows,memory  some of it
+//   --quick  one short round;  --only=speed,rows,memory,rules  some of it
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { rules } from "./rules.mjs";
 import { BOUND_ORIGIN, LOOPBACK_ORIGIN, end, load, measure, startMeasuredParapet, startParapet, startPeer } from "./variants.mjs";
 
-const { quick, only } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string", default: "speed,rows,memory" } } }).values;
+const { quick, only } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string", default: "speed,rows,memory,rules" } } }).values;
 const ROUNDS = quick ? 1 : 4;
 const SECONDS = quick ? 2 : 4;
 const MINUTE_MS = 60_000;
 const atLeast = (value, wanted) => value >= wanted;
 const atMost = (value, wanted) => value <= wanted;
+const exactly = (value, wanted) => value === wanted;
+const WORDS = new Map([[atLeast, "at least"], [atMost, "at most"], [exactly, "exactly"]]);
 let unmet = 0;
 
 try {
@@ -23,6 +26,7 @@ try {
   }
   if (only.includes("rows")) await rowsPerMinute();
   if (only.includes("memory")) await memory();
+  if (only.includes("rules")) await rules(bar, { atMost, exactly });
 } finally {
   end();
 }
@@ -62,31 +66,18 @@ async function rowsPerMinute() {
   console.log("\n## D1 rows written for one minute of the same 1,000 visitors\n\n| requests a second | requests | rows written |\n|---|---|---|");
   // The series' names are written once; that is not the traffic's doing.
   load(variant.port, { count: 5_000 });
-  await settled(variant);
+  await variant.settled();
   const written = [];
   for (const rate of [40, 400]) {
     await wait(MINUTE_MS - (Date.now() % MINUTE_MS));
     const before = (await variant.usage()).rows.written;
     const { requests } = load(variant.port, { seconds: 50, rate });
-    written.push((await settled(variant)) - before);
+    written.push((await variant.settled()) - before);
     console.log(`| ${rate} | ${requests} | ${written.at(-1)} |`);
   }
   console.log("");
   bar("rows at 10×, times those at 1×", written[1] / written[0], atMost, 1.2);
   await variant.runtime.dispose();
-}
-
-/** Waits until the minute that runs is written: no row for 20 s, beginning with the next minute. */
-async function settled(variant) {
-  await wait(MINUTE_MS - (Date.now() % MINUTE_MS));
-  let written = -1;
-  for (let still = 0; still < 20; still += 1) {
-    await wait(1_000);
-    const now = (await variant.usage()).rows.written;
-    if (now !== written) still = 0;
-    written = now;
-  }
-  return written;
 }
 
 /** The WebAssembly memory while 200,000 requests over 20,000 distinct paths, addresses and user agents pass. */
@@ -110,7 +101,7 @@ async function memory() {
 function bar(what, value, holds, wanted) {
   const isMet = holds(value, wanted);
   if (!isMet) unmet += 1;
-  console.log(`${isMet ? "met    " : "NOT MET"} ${what}: ${Number(value.toFixed(3))} (bar: ${holds === atMost ? "at most" : "at least"} ${wanted})`);
+  console.log(`${isMet ? "met    " : "NOT MET"} ${what}: ${Number(value.toFixed(3))} (bar: ${WORDS.get(holds)} ${wanted})`);
 }
 
 function median(values) {

@@ -1,20 +1,26 @@
 // One workerd process a variant: how each is started, loaded and measured.
 import { execFileSync, fork, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { buildSync } from "esbuild";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import { CONFIG, TEST_MAIN, migrate, parapet } from "../scripts/local.mjs";
 
+const MINUTE_MS = 60_000;
 const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
-const scratch = mkdtempSync(join(tmpdir(), "parapet-bench-"));
+export const scratch = mkdtempSync(join(tmpdir(), "parapet-bench-"));
 const loopback = fork(join(import.meta.dirname, "loopback.mjs"));
 const loopbackPort = await new Promise((resolve) => loopback.once("message", resolve));
 
 /** Where the origin is: a server on loopback, or a Worker in the same process. */
 export const LOOPBACK_ORIGIN = { type: "external", address: `127.0.0.1:${loopbackPort}`, http: {} };
 export const BOUND_ORIGIN = { type: "worker", worker: "origin" };
+
+/** The address of the loopback server, which takes any POST. */
+export const loopbackUrl = (path) => `http://127.0.0.1:${loopbackPort}${path}`;
 
 /** Ends the servers all variants share. */
 export function end() {
@@ -26,11 +32,32 @@ export function end() {
 export const startParapet = (origin) => start("Parapet", parapet({ origin, sockets: [{ port: 0 }] }));
 
 /** The Worker inside the tests' gauges: `usage()` says what D1 would bill and how large the WebAssembly memory is. */
-export async function startMeasuredParapet(origin) {
+export async function startMeasuredParapet(origin, vars) {
   const sockets = [{ port: 0 }, { port: 0, entrypoint: "Control" }];
-  const variant = await start("Parapet", parapet({ origin, main: TEST_MAIN, sockets }));
+  const variant = await start("Parapet", parapet({ vars, origin, main: TEST_MAIN, sockets }));
   const control = await variant.runtime.unsafeGetDirectURL(CONFIG.name, "Control");
-  return { ...variant, usage: async () => (await fetch(control)).json() };
+  const usage = async () => (await fetch(control)).json();
+  return { ...variant, usage, settled: () => settled(usage), tick: (now) => tick(variant.runtime, now) };
+}
+
+/** Waits until the minute that runs is written: no row for 20 s, beginning with the next minute. */
+async function settled(usage) {
+  await wait(MINUTE_MS - (Date.now() % MINUTE_MS));
+  let written = -1;
+  for (let still = 0; still < 20; still += 1) {
+    await wait(1_000);
+    const now = (await usage()).rows.written;
+    if (now !== written) still = 0;
+    written = now;
+  }
+  return written;
+}
+
+/** Cron, at that moment; a tick that failed stops the benchmark. */
+async function tick(runtime, now) {
+  const answer = await runtime.dispatchFetch(`http://localhost/cdn-cgi/local/scheduled?cron=*+*+*+*+*&time=${now}&format=json`);
+  const text = await answer.text();
+  if (!answer.ok || !text.includes("\"ok\"")) throw new Error(`the tick failed: ${answer.status} ${text}`);
 }
 
 /** A Worker of peers/, bundled. */
@@ -63,6 +90,9 @@ async function start(name, worker) {
     cf: false,
     log: new Log(LogLevel.ERROR),
     resourcePersistencePath: mkdtempSync(join(scratch, "state-")),
+    unsafeTriggerHandlers: true,
+    // What the Worker logs of each tick and delivery would hide the figures.
+    handleStructuredLogs: ({ level, message }) => level === "error" && console.error(message),
     workers: [worker, ...(env.ORIGIN.type === "worker" ? [peer("origin")] : [])],
   });
   const { port } = await runtime.unsafeGetDirectURL(workerName);
@@ -87,9 +117,21 @@ function workerdChildren() {
 /** The fields of /proc/PID/stat from the third on; the second may hold spaces. */
 const statFields = (stat) => stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 
-function cpuSeconds(pid) {
+/** User and system time of the process so far. */
+export function cpuSeconds(pid) {
   const fields = statFields(readFileSync(`/proc/${pid}/stat`, "utf8"));
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** A port nobody listens on. */
+export function freePort() {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** Requests a second and CPU a request under full load for that long. */

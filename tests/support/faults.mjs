@@ -18,7 +18,7 @@ const plan = new Map();
 /** part -> mode -> times it struck */
 const struck = {};
 /** What D1 would bill. */
-const rows = { read: 0, written: 0 };
+const rows = { read: 0, written: 0, statements: 0 };
 
 function nextFault(part, path) {
   const entry = plan.get(part);
@@ -84,6 +84,7 @@ function counted(answer) {
   for (const { meta } of [answer].flat()) {
     rows.read += meta?.rows_read ?? 0;
     rows.written += meta?.rows_written ?? 0;
+    rows.statements += 1;
   }
   return answer;
 }
