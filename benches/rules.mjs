@@ -34,10 +34,8 @@ function* series() {
 }
 
 export async function rules(bar, { atMost, exactly }) {
-  const first = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - MINUTES * MINUTE_MS + MINUTE_MS / 2;
-  const moments = Array.from({ length: MINUTES }, (_, minute) => first + minute * MINUTE_MS);
-  const peer = await prometheus(moments);
-  const { steady, storm } = await parapet(moments);
+  const peer = await prometheus(moments(0));
+  const { steady, storm } = await parapet();
   console.log(`\n## ${RULES} rules over ${NAMES * PARTS * NODES} series, one tick (${TICKS} ticks)\n`);
   console.log("| what | CPU ms | wall ms | fire | D1 statements | D1 rows read | written | messages | sent |\n|---|---|---|---|---|---|---|---|---|");
   console.log(`| Prometheus | ${peer.cpu_ms.toFixed(0)} | ${peer.wall_ms.toFixed(0)} | ${peer.firing} | | | | | |`);
@@ -48,6 +46,12 @@ export async function rules(bar, { atMost, exactly }) {
   bar("CPU of a tick, times Prometheus'", steady.cpu_ms / peer.cpu_ms, atMost, 1);
   bar("D1 rows a tick reads, of rules", steady.read / RULES, atMost, 0.5);
   bar("D1 rows read for each message, when all fire", storm.read / storm.messages, atMost, 10_000);
+}
+
+/** One a minute, the last of them `ahead` minutes from the minute that runs. */
+function moments(ahead) {
+  const end = (Math.floor(Date.now() / MINUTE_MS) + ahead) * MINUTE_MS - MINUTE_MS / 2;
+  return Array.from({ length: MINUTES }, (_, minute) => end - (MINUTES - 1 - minute) * MINUTE_MS);
 }
 
 function row(what, { cpu_ms, wall_ms, firing, statements, read, written, messages, sent }) {
@@ -73,7 +77,7 @@ function prometheus(moments) {
   return measurePrometheus(mkdtempSync(join(scratch, "prometheus-")), minutes, expressions, TICKS);
 }
 
-async function parapet(moments) {
+async function parapet() {
   const vars = { ENVIRONMENT: "dev", BOOTSTRAP_TOKEN: TOKEN, CLOUDEVENTS_URL: loopbackUrl("/events") };
   const variant = await startMeasuredParapet(BOUND_ORIGIN, vars);
   const api = async (path, body) => {
@@ -87,7 +91,9 @@ async function parapet(moments) {
     while ((await api("/api/v1/config")).in_force !== version) await wait(500);
   };
   await follow(configuration(BOUND));
-  for (const [minute, at] of moments.entries()) {
+  // Up to almost five minutes ahead, which is as far as is taken: what is measured comes minutes later, and every tick's window has
+  // to be as full as Prometheus' was.
+  for (const [minute, at] of moments(5).entries()) {
     const metrics = [...series()].map(([name, part, node]) => {
       const tags = { part: `p${part}`, node: `n${node}` };
       return { name: `load_${name}_total`, kind: "counter", value: growth(name, part, node), tags, at };
@@ -103,6 +109,7 @@ async function parapet(moments) {
   for (let warm = 0; warm < 2; warm += 1) await variant.tick((now += TICK_MS));
   const idle = await cpuOver(variant.pid, 5);
   const steady = await ticked(variant, TICKS, () => (now += TICK_MS), idle);
+  if (steady.messages > 0) throw new Error("alerts changed while a steady state was measured: its samples do not cover the windows");
   await follow(configuration(0));
   const storm = await ticked(variant, 1, () => (now += TICK_MS), idle);
   await variant.runtime.dispose();
