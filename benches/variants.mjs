@@ -36,7 +36,8 @@ export async function startMeasuredParapet(origin, vars) {
   const sockets = [{ port: 0 }, { port: 0, entrypoint: "Control" }];
   const variant = await start("Parapet", parapet({ vars, origin, main: TEST_MAIN, sockets }));
   const control = await variant.runtime.unsafeGetDirectURL(CONFIG.name, "Control");
-  const usage = async () => (await fetch(control)).json();
+  // A connection of its own each time: an idle one ends while the load generator holds this process up.
+  const usage = async () => (await fetch(control, { headers: { connection: "close" } })).json();
   return { ...variant, usage, settled: () => settled(usage), tick: (now) => tick(variant.runtime, now) };
 }
 
