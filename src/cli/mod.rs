@@ -63,6 +63,8 @@ enum Format {
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   parapet validate                                   check monitoring/ for every environment
+  parapet validate --env production --secrets set.json
+                                                     and that every channel has its secret (`wrangler secret list > set.json`)
   parapet test                                       run monitoring/tests/ against the rules
   parapet backtest --from 2026-03-01 --to 2026-03-08 --dir changed --against monitoring history/
                                                      what changed rules would have done differently

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use self::secrets::Secrets;
 use super::{Environments, Exit};
 use crate::config::Config;
+use crate::config::check::Problem;
 use crate::config::read::{self, Diagnostic, Paint, ReadError};
 use crate::config::site::Environment;
+
+mod secrets;
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
@@ -18,6 +22,9 @@ pub(super) struct Args {
     /// The environments to check it for
     #[arg(long, value_enum, default_value = "all")]
     env: Environments,
+    /// What is set there, to find receivers without their secret: a file like .dev.vars, or what `wrangler secret list` prints
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -35,7 +42,15 @@ enum Format {
 
 pub(super) fn run(args: Args) -> Exit {
     let folder = super::folder(args.dir);
-    let checked = match check(&folder, &args.env.list()) {
+    let secrets = match args.secrets.as_deref().map(std::fs::read_to_string).transpose() {
+        Ok(text) => text.map(|text| Secrets::of(&text)),
+        Err(error) => {
+            anstream::eprintln!("{}: the file of secrets cannot be read: {error}", super::ERROR);
+            return Exit::Unreadable;
+        }
+    };
+    let without_secret = |config: &Config| secrets.as_ref().map(|secrets| secrets.missing(config)).unwrap_or_default();
+    let checked = match check_with(&folder, &args.env.list(), without_secret) {
         Ok(checked) => checked,
         Err(error) => return unreadable(&error),
     };
@@ -63,10 +78,15 @@ pub(super) struct Checked {
 
 /// Reads the folder once and checks it for each environment.
 pub(super) fn check(folder: &Path, environments: &[Environment]) -> Result<Checked, ReadError> {
+    check_with(folder, environments, |_| Vec::new())
+}
+
+/// The same, with what `also` finds.
+fn check_with(folder: &Path, environments: &[Environment], also: impl Fn(&Config) -> Vec<Problem>) -> Result<Checked, ReadError> {
     let sources = read::load(folder)?;
     let mut checked = Checked { valid: Vec::new(), mistakes: BTreeSet::new() };
     for environment in environments {
-        match read::sources(&sources, *environment) {
+        match read::sources_and(&sources, *environment, &also) {
             Ok(config) => checked.valid.push((*environment, config)),
             Err(mistakes) => checked.mistakes.extend(mistakes),
         }

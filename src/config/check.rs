@@ -33,6 +33,13 @@ pub struct Problem {
     pub(super) part: String,
 }
 
+impl Problem {
+    /// A mistake that rests on its own place alone.
+    pub fn new(pointer: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), what: what.into(), fix: fix.into(), relies_on: Vec::new(), part: String::new() }
+    }
+}
+
 /// Requests one exact limit admits in its window: each is an entry in the Limiter's log.
 pub const LIMIT_REQUESTS: RangeInclusive<i64> = 1..=64;
 /// Seconds of a limit's window: up to a day.

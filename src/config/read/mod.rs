@@ -74,6 +74,15 @@ pub fn load(folder: &Path) -> Result<Vec<Source>, ReadError> {
 
 /// The configuration that `sources` hold for `environment`, or every mistake in them.
 pub fn sources(sources: &[Source], environment: Environment) -> Result<Config, Vec<Diagnostic>> {
+    sources_and(sources, environment, |_| Vec::new())
+}
+
+/// The same, with what `also` finds in what could be read.
+pub fn sources_and(
+    sources: &[Source],
+    environment: Environment,
+    also: impl Fn(&Config) -> Vec<Problem>,
+) -> Result<Config, Vec<Diagnostic>> {
     let mut decoder = Decoder::new(sources);
     let mut sections = Vec::new();
     let expected = || files::SHARED.iter().chain(std::iter::once(files::overlay(environment)));
@@ -103,10 +112,10 @@ pub fn sources(sources: &[Source], environment: Environment) -> Result<Config, V
     if let Some(site) = object.get_mut("site").and_then(serde_json::Value::as_object_mut) {
         site.insert("environment".to_owned(), environment.as_str().into());
     }
-    finish(decoder, serde_json::Value::Object(object))
+    finish(decoder, serde_json::Value::Object(object), also)
 }
 
-fn finish(mut decoder: Decoder<'_>, value: serde_json::Value) -> Result<Config, Vec<Diagnostic>> {
+fn finish(mut decoder: Decoder<'_>, value: serde_json::Value, also: impl Fn(&Config) -> Vec<Problem>) -> Result<Config, Vec<Diagnostic>> {
     let config: Option<Config> = match FromJson::from_json(value) {
         Ok(config) => Some(config),
         Err(error) => {
@@ -115,7 +124,7 @@ fn finish(mut decoder: Decoder<'_>, value: serde_json::Value) -> Result<Config, 
             None
         }
     };
-    for problem in config.iter().flat_map(check::problems) {
+    for problem in config.iter().flat_map(|config| [check::problems(config), also(config)].concat()) {
         if decoder.lost.iter().all(|lost| !rests_on(&problem, lost)) {
             let place = decoder.narrowed(place_of(&decoder.places, &problem.pointer), &problem.part);
             decoder.complain(place, problem.what, problem.fix);
