@@ -17,7 +17,7 @@ use parapet::web::auth::{Principal, Role};
 use parapet::web::incidents::{self, Detailed};
 use proptest::prelude::*;
 use world::vendors::STATUSPAGE;
-use world::{DbFault, NOON, Sqlite, World, at_s, block_on, error_rate, interleave};
+use world::{DbFault, NOON, Sqlite, World, at_s, block_on, error_rate, interleave, switch};
 
 fn person(name: &str) -> Principal {
     Principal { id: format!("tok_{name}"), name: name.to_owned(), role: Role::Operator }
@@ -70,6 +70,58 @@ fn an_outage_is_one_incident_whose_timeline_tells_it_from_the_first_message_to_t
     assert!(block_on(edited(&world, &id, &judged, "Thandi", at_s(3_000))));
     let told = told(&the_incident(&world.db));
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn the_draft_of_a_postmortem_tells_the_outage_to_whoever_has_to_write_it() {
+    let mut world = World::with_rules(vec![error_rate()]);
+    for (route, bad) in [("/api/bookings", 18), ("/api/search", 2)] {
+        world.traffic_to(route, at_s(-900), at_s(0), 100, 0);
+        world.traffic_to(route, at_s(0), at_s(600), 90, bad);
+        world.traffic_to(route, at_s(600), at_s(3_600), 100, 0);
+    }
+    world.run(at_s(-120), at_s(360));
+    world.act(&Act::Acknowledge, at_s(390)).unwrap();
+    world.run(at_s(420), at_s(480));
+    let id = the_incident(&world.db).incident.id;
+    let draft = |world: &World| block_on(incidents::draft(&world.db, &id, &world.config)).unwrap();
+    let going_on = draft(&world);
+    assert!(going_on.contains("| Ended | it goes on |") && going_on.contains("- Resolved: not yet"), "{going_on}");
+    let edits = [
+        (500, "Sipho", Edit::Note("The pool is empty.\n<b>Restarting it.</b>".into())),
+        (560, "Thandi", Edit::Owner("sipho".into())),
+        (3_000, "Thandi", Edit::Resolve { verdict: Some(AlarmVerdict::TrueAlarm), note: None }),
+    ];
+    let mut from = at_s(540);
+    for (at, who, edit) in &edits {
+        if at_s(*at) > from {
+            world.run(from, at_s(*at));
+            from = at_s(*at).floor(60_000).plus(60_000);
+        }
+        assert!(block_on(edited(&world, &id, edit, who, at_s(*at))));
+    }
+    insta::assert_snapshot!(draft(&world));
+}
+
+#[test]
+fn what_a_group_told_of_the_alerts_of_an_incident_stands_in_its_timeline_and_its_draft() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.config.alerting.routes[0].group_by = vec!["team".into()];
+    for id in ["s-one", "s-two"] {
+        world.set(id, 1.0, at_s(0));
+    }
+    world.run(at_s(0), at_s(60));
+    for id in ["s-one", "s-two"] {
+        world.set(id, 0.0, at_s(100));
+    }
+    world.run(at_s(120), at_s(180));
+    let incident = the_incident(&world.db);
+    let told: Vec<String> = told(&incident).into_iter().filter(|line| line.contains(" delivered ")).collect();
+    assert_eq!(told.len(), 4, "two channels, the beginning and the end: {told:#?}");
+    let draft = block_on(incidents::draft(&world.db, &incident.incident.id, &world.config)).unwrap();
+    for name in ["s-one", "s-two"] {
+        assert!(draft.contains(&format!("- **Switch {name}**: The switch is on. At worst 1 (it fires at > 0.5).")), "{draft}");
+    }
 }
 
 #[test]

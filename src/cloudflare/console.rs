@@ -199,6 +199,10 @@ impl Call<'_> {
                 Ok(Reply::json(status, &incident))
             }
             Endpoint::Incident(id) => Ok(Reply::json(200, &web::incidents::show(&self.db()?, &id).await?)),
+            Endpoint::Postmortem(id) => {
+                let body = web::incidents::draft(&self.db()?, &id, &self.config).await?;
+                Ok(Reply { status: 200, content_type: "text/markdown; charset=utf-8", body })
+            }
             Endpoint::EditIncident(id, verb) => {
                 let (edit, addresses) = (web::incidents::asked(verb, &self.body().await?)?, alerts::addresses(self.env, &self.config));
                 let told_by = (&*self.config, &addresses);

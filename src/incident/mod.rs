@@ -10,6 +10,7 @@
 
 pub mod edit;
 pub mod follow;
+pub mod postmortem;
 
 use serde::Serialize;
 

@@ -7,14 +7,16 @@
 use serde::Serialize;
 
 use super::{Param, Statement, StatementResult, body_and_digest, outbox};
+use crate::alert::notification::Notification;
 use crate::alert::respond::AlarmVerdict;
 use crate::config::alerting::Severity;
 use crate::incident::edit::{Entry, REPEAT_MS};
 use crate::incident::follow::{Done, Seen};
+use crate::incident::postmortem::Facts;
 use crate::incident::{Incident, IncidentState, Opening, SETTLE_MS};
 use crate::outbox::message::NewMessage;
 use crate::ports::DbError;
-use crate::record::record;
+use crate::record::{self, record};
 use crate::time::UnixMs;
 
 /// Rows of one JSON parameter: 200 of at most ~1 KB stay far below D1's 2 MB a value.
@@ -303,6 +305,21 @@ pub struct Line {
 
 record!(Line { at, kind, actor, alert, channel, text, .. });
 
+// The incident's alerts as `m`, and as `o` the messages about them, about groups with one of them, and about itself. The message
+// that tells of an end is written at the end, a group's up to an interval of groups later: as long as an incident settles.
+macro_rules! its_messages {
+    () => {
+        "WITH m AS (SELECT * FROM incident_alert WHERE incident = ?1),
+           o AS (SELECT o.*, m.name FROM m JOIN outbox o ON o.alert = m.alert AND o.created_at >= m.episode
+               AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)
+             UNION ALL SELECT o.*, '' FROM outbox o WHERE o.alert = ?1
+             UNION ALL SELECT o.*, '' FROM outbox o WHERE o.members IS NOT NULL
+               AND o.created_at >= (SELECT opened_at FROM incident WHERE id = ?1)
+               AND EXISTS (SELECT 1 FROM json_each(o.members) j JOIN m ON m.alert = j.value AND o.created_at >= m.episode
+                 AND (m.ended_at IS NULL OR o.created_at <= m.ended_at + 900000))) "
+    };
+}
+
 /// Reads one incident: itself, its alerts, its timeline. Of messages the timeline says why each was written, and of
 /// those that were given up what the peer said last; of one moment's lines those come first that the others follow from. D1 unites at
 /// most five selections.
@@ -312,16 +329,9 @@ pub fn one(id: &str) -> [Statement; 3] {
         Statement::new(concat!(select!(), "WHERE id = ?1"), [id.into()]),
         of("SELECT alert, episode, rule, name, severity, ended_at, ended_by FROM incident_alert WHERE incident = ?1
             ORDER BY episode, alert LIMIT ?2"),
-        // The message that tells of the end is written at the end.
-        of("WITH m AS (SELECT * FROM incident_alert WHERE incident = ?1),
-              o AS (SELECT o.*, m.name FROM m JOIN outbox o ON o.alert = m.alert AND o.created_at >= m.episode
-                  AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)
-                UNION ALL SELECT o.*, '' FROM outbox o WHERE o.alert = ?1
-                UNION ALL SELECT o.*, '' FROM outbox o WHERE o.members IS NOT NULL
-                  AND o.created_at >= (SELECT opened_at FROM incident WHERE id = ?1)
-                  AND EXISTS (SELECT 1 FROM json_each(o.members) j JOIN m ON m.alert = j.value AND o.created_at >= m.episode
-                    AND (m.ended_at IS NULL OR o.created_at <= m.ended_at)))
-            SELECT at, kind, actor, alert, channel, text FROM (
+        of(concat!(
+            its_messages!(),
+            "SELECT at, kind, actor, alert, channel, text FROM (
               SELECT 0 AS place, opened_at AS at, 'opened' AS kind, '' AS actor, '' AS alert, '' AS channel, title AS text
                 FROM incident WHERE id = ?1
               UNION ALL SELECT 1, CASE w.value WHEN 'fired' THEN episode ELSE ended_at END, w.value,
@@ -333,7 +343,8 @@ pub fn one(id: &str) -> [Statement; 3] {
               UNION ALL SELECT 4, closed_at, CASE state WHEN 'dead' THEN 'undelivered' ELSE state END, '', name, channel,
                 CASE state WHEN 'dead' THEN reason || coalesce(': ' || detail, '') ELSE reason END
                 FROM o WHERE closed_at IS NOT NULL
-            ) ORDER BY at, place, alert, channel LIMIT ?2"),
+            ) ORDER BY at, place, alert, channel LIMIT ?2"
+        )),
     ]
 }
 
@@ -347,6 +358,45 @@ pub fn whole(results: Vec<StatementResult>) -> Result<Option<Whole>, DbError> {
     let incident = incidents(next())?.into_iter().next();
     let (members, lines) = (next().decode("incident_alert")?, next().decode("incident_entry")?);
     Ok(incident.map(|incident| (incident, members, lines)))
+}
+
+/// Newest messages of one incident that are read, each of at most ~20 KB.
+const MAX_SAID: i64 = 20;
+
+/// Reads what [`one`] reads, and the newest messages.
+pub fn with_messages(id: &str) -> Vec<Statement> {
+    let mut statements = Vec::from(one(id));
+    statements.push(Statement::new(
+        concat!(its_messages!(), "SELECT notification FROM o WHERE alert <> ?1 ORDER BY created_at DESC, alert LIMIT ?2"),
+        [id.into(), Param::Int(MAX_SAID)],
+    ));
+    statements
+}
+
+/// What [`with_messages`] found; messages that another version wrote and this one cannot read are left out.
+pub fn facts(mut results: Vec<StatementResult>) -> Result<Option<Facts>, DbError> {
+    struct Row {
+        notification: String,
+    }
+
+    record!(Row { notification, .. });
+    let rows: Vec<Row> = results.pop().unwrap_or_default().decode("outbox")?;
+    let Some((incident, members, lines)) = whole(results)? else { return Ok(None) };
+    let mut said: Vec<Notification> = Vec::new();
+    for row in rows {
+        let Ok(message) = record::read::<Notification>(row.notification.as_bytes()) else { continue };
+        let all = match &message.group {
+            Some(group) => group.alerts.clone(),
+            None => vec![message],
+        };
+        for one in all {
+            let is_new = said.iter().all(|known| known.alert != one.alert);
+            if is_new && members.iter().any(|member| member.alert == one.alert) {
+                said.push(one);
+            }
+        }
+    }
+    Ok(Some(Facts { incident, members, lines, said }))
 }
 
 /// Reads what a change is decided on: the incident, and what was written of it after `since`.

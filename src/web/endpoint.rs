@@ -63,6 +63,8 @@ pub enum Endpoint {
     OpenIncident,
     /// `GET /api/v1/incidents/{id}`.
     Incident(String),
+    /// `GET /api/v1/incidents/{id}/postmortem`.
+    Postmortem(String),
     /// `POST /api/v1/incidents/{id}/{verb}`.
     EditIncident(String, incidents::Verb),
     /// `POST /api/v1/slack/actions`: signed by Slack, and has no token.
@@ -143,6 +145,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
         (["api", "v1", "incidents"], "GET" | "HEAD") => found(Endpoint::ListIncidents, Role::Viewer),
         (["api", "v1", "incidents"], "POST") => found(Endpoint::OpenIncident, Role::Operator),
         (["api", "v1", "incidents", id], "GET" | "HEAD") => found(Endpoint::Incident((*id).to_owned()), Role::Viewer),
+        (["api", "v1", "incidents", id, "postmortem"], "GET" | "HEAD") => found(Endpoint::Postmortem((*id).to_owned()), Role::Viewer),
         (["api", "v1", "incidents", id, verb], "POST") => {
             let verb = incidents::Verb::from_str(verb)
                 .ok_or_else(|| Problem::not_found("An incident takes /notes, /owner, /severity, /status-updates and /resolve."))?;
@@ -231,6 +234,7 @@ mod tests {
             assert_eq!(resolve("POST", &format!("/api/v1/incidents/inc_1/{}", verb.as_str())).unwrap(), edit);
         }
         assert_eq!(resolve("POST", "/api/v1/incidents/inc_1/forget").unwrap_err().status, 404);
+        assert_eq!(resolve("GET", "/api/v1/incidents/inc_1/postmortem").unwrap(), (Endpoint::Postmortem("inc_1".into()), Role::Viewer));
         for (method, path) in [("DELETE", ""), ("DELETE", "/inc_1"), ("GET", "/inc_1/notes")] {
             assert_eq!(resolve(method, &format!("/api/v1/incidents{path}")).unwrap_err().status, 405, "{method} {path}");
         }

@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::auth::Principal;
 use super::endpoint::parameters;
 use super::problem::Problem;
+use crate::alert::evaluate::zone;
 use crate::alert::respond::AlarmVerdict;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Severity;
 use crate::incident::edit::{self, Edit, REPEAT_MS};
-use crate::incident::{Incident, IncidentState, Opening, PageStatus};
+use crate::incident::{Incident, IncidentState, Opening, PageStatus, postmortem};
 use crate::ports::Db;
 use crate::record::{self, FromJson, record};
 use crate::storage::incidents;
@@ -222,6 +223,13 @@ pub async fn show<D: Db>(db: &D, id: &str) -> Result<Detailed, Problem> {
     };
     let (alerts, timeline) = (members.into_iter().map(alert).collect(), lines.into_iter().map(line).collect());
     Ok(Detailed { incident: shown(incident), alerts, timeline, is_cut })
+}
+
+/// `GET /api/v1/incidents/{id}/postmortem`: 200, Markdown.
+pub async fn draft<D: Db>(db: &D, id: &str, config: &Config) -> Result<String, Problem> {
+    let found = db.batch(incidents::with_messages(id)).await.map_err(Problem::no_database)?;
+    let facts = incidents::facts(found).map_err(Problem::no_database)?.ok_or_else(unknown)?;
+    Ok(postmortem::render(&facts, zone(config)))
 }
 
 fn bad(member: &str, what: impl Into<String>) -> Problem {
