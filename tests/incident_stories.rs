@@ -9,12 +9,14 @@ mod world;
 use parapet::alert::respond::{Act, AlarmVerdict};
 use parapet::alert::tick::tick;
 use parapet::channel::Addresses;
-use parapet::config::alerting::{Channel, Severity, Via};
+use parapet::config::alerting::{Channel, Rule, Severity, Via};
 use parapet::incident::PageStatus;
 use parapet::incident::edit::Edit;
+use parapet::record;
 use parapet::time::UnixMs;
 use parapet::web::auth::{Principal, Role};
 use parapet::web::incidents::{self, Detailed};
+use parapet::web::{reports, respond};
 use proptest::prelude::*;
 use world::vendors::STATUSPAGE;
 use world::{DbFault, NOON, Sqlite, World, at_s, block_on, error_rate, interleave, switch};
@@ -305,4 +307,89 @@ fn updates_of_two_people_at_once_are_two_in_one_story_and_none_without_a_page() 
     let id = the_incident(&world.db).incident.id;
     assert!(!block_on(edited(&world, &id, &update(PageStatus::Investigating, "Nobody reads this."), "Thandi", at_s(250))));
     assert_eq!(done_by(&world.db, "Thandi"), []);
+}
+
+fn act_on(world: &World, rule: &str, act: &Act, at: UnixMs) {
+    let rows = world.db.query("SELECT id, rule FROM alerts");
+    let id = rows.iter().find(|row| row["rule"] == rule).unwrap()["id"].as_str().unwrap();
+    block_on(respond::act(&world.db, id, (act, None), &person("Thandi"), (&world.config, &world.addresses), at)).unwrap();
+}
+
+const DAY: i64 = 86_400;
+
+/// Two rules and a rotation over eight days: the switches are on for ten minutes at noon of the days they are said to be.
+fn eventful(on: &[(&str, i64)]) -> World {
+    let noisy = Rule { severity: Severity::Warning, ..switch("s-noisy") };
+    let mut world = World::with_rules(vec![switch("s-true"), noisy]);
+    let stored = r#"{"id": "ops", "zone": "Africa/Johannesburg", "handover": {"day": "mon", "at": "08:00"}, "starts": "2026-03-02", "members": ["slack", "email"]}"#;
+    world.config.alerting.rotations = vec![record::read(stored.as_bytes()).unwrap()];
+    for (rule, day) in on {
+        world.set(rule, 1.0, at_s(day * DAY));
+        for minute in 1..10 {
+            world.set(rule, 1.0, at_s(day * DAY + minute * 60));
+        }
+        world.set(rule, 0.0, at_s(day * DAY + 600));
+    }
+    world
+}
+
+fn noon_of(world: &mut World, day: i64) {
+    world.run(at_s(day * DAY), at_s(day * DAY + 660));
+}
+
+fn report(world: &World, query: &str) -> reports::Report {
+    block_on(reports::alerts(&world.db, query, &world.config, at_s(8 * DAY))).unwrap()
+}
+
+#[test]
+fn a_week_of_alerts_says_which_rules_are_worth_their_noise_and_who_bore_it() {
+    let mut world = eventful(&[("s-true", 0), ("s-noisy", 1), ("s-noisy", 2), ("s-noisy", 3), ("s-noisy", 7)]);
+    world.run(at_s(0), at_s(60));
+    act_on(&world, "s-true", &Act::Acknowledge, at_s(90));
+    world.run(at_s(120), at_s(1_800));
+    let id = the_incident(&world.db).incident.id;
+    let judged = Edit::Resolve { verdict: Some(AlarmVerdict::TrueAlarm), note: None };
+    assert!(block_on(edited(&world, &id, &judged, "Thandi", at_s(3_000))));
+    world.run(at_s(DAY), at_s(DAY + 180));
+    act_on(&world, "s-noisy", &Act::Acknowledge, at_s(DAY + 200));
+    act_on(&world, "s-noisy", &Act::Resolve { verdict: Some(AlarmVerdict::FalseAlarm) }, at_s(DAY + 620));
+    world.run(at_s(DAY + 660), at_s(DAY + 660));
+    noon_of(&mut world, 2);
+    world.silence("rule=s-noisy", at_s(3 * DAY - 60), at_s(3 * DAY + 3_600));
+    noon_of(&mut world, 3);
+    noon_of(&mut world, 7);
+    let week = report(&world, "from=2026-03-02T00:00:00Z&to=2026-03-10T00:00:00Z");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&week).unwrap());
+    assert_eq!(report(&world, "").alerts, 3, "without a stretch it is the last week");
+}
+
+#[test]
+fn what_a_report_counts_does_not_depend_on_what_the_database_loses() {
+    let counts = |world: &World| {
+        let report = report(world, "from=2026-03-02T00:00:00Z");
+        report.rules.iter().map(|rule| (rule.rule.clone(), rule.alerts, rule.quiet, rule.acknowledged)).collect::<Vec<_>>()
+    };
+    let on = [("s-true", 0), ("s-noisy", 0), ("s-noisy", 1)];
+    for fault in [DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter] {
+        for place in 0..24 {
+            let mut world = eventful(&on);
+            world.db.fail_next(std::iter::repeat_n(DbFault::None, place).chain([fault]));
+            noon_of(&mut world, 0);
+            noon_of(&mut world, 1);
+            assert_eq!(counts(&world), [("s-noisy".to_owned(), 2, 0, 0), ("s-true".to_owned(), 1, 0, 0)], "{fault:?} at batch {place}");
+        }
+    }
+}
+
+#[test]
+fn what_a_report_cannot_answer_is_said() {
+    let world = eventful(&[]);
+    let ask = |query: &str| block_on(reports::alerts(&world.db, query, &world.config, at_s(0)));
+    for query in ["from=yesterday", "to=2026-03-02", "week=9", "from=2026-03-02T13:00:00Z", "from=2025-01-01T00:00:00Z"] {
+        assert_eq!(ask(query).unwrap_err().status, 400, "{query}");
+    }
+    let empty = ask("from=2026-03-01T14%3A00%3A00%2B02:00").unwrap();
+    assert_eq!((empty.alerts, empty.rules.len(), empty.from.as_str()), (0, 0, "2026-03-01T12:00:00.000Z"));
+    world.db.fail_next([DbFault::RefuseBefore]);
+    assert_eq!(ask("").unwrap_err().status, 503);
 }

@@ -16,6 +16,7 @@ mod apply;
 mod backtest;
 mod explain;
 mod replay;
+mod report;
 mod routes;
 mod rule_test;
 mod schema;
@@ -75,6 +76,7 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
                                                      drive a log through a running Parapet
   parapet explain latency-p95 --to https://ops.example.com
                                                      say why a rule fires, or does not
+  parapet report --to https://ops.example.com        say which rules were worth their noise last week
   parapet routes --rule error-rate-critical          say who would be told of its alert
   parapet anomaly bookings.csv                       score every point of a series";
 
@@ -105,6 +107,8 @@ enum Command {
     Anomaly(anomaly::Args),
     /// Say what a deployment makes of one rule at this moment, and why
     Explain(explain::Args),
+    /// Say which rules of a deployment were worth their noise, and who bore it
+    Report(report::Args),
     /// Say who would be told of an alert, route by route
     Routes(routes::Args),
     /// Write the JSON Schemas of the configuration files, for editors
@@ -158,6 +162,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitC
             Command::Backtest(args) => backtest::run(&args),
             Command::Anomaly(args) => anomaly::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Routes(args) => routes::run(&args),
             Command::Schema(args) => schema::run(&args),
         },

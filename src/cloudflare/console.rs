@@ -193,6 +193,7 @@ impl Call<'_> {
             Endpoint::ListAlerts => Ok(Reply::json(200, &web::respond::list(&self.db()?, self.now).await?)),
             Endpoint::Alert(id) => Ok(Reply::json(200, &web::respond::show(&self.db()?, &id).await?)),
             Endpoint::Act(id, verb) => self.act(&id, verb, &principal).await,
+            Endpoint::Report => Ok(Reply::json(200, &web::reports::alerts(&self.db()?, self.query, &self.config, self.now).await?)),
             Endpoint::ListIncidents => Ok(Reply::json(200, &web::incidents::list(&self.db()?, self.query).await?)),
             Endpoint::OpenIncident => {
                 let (status, incident) = web::incidents::open(&self.db()?, &self.body().await?, &principal, self.now).await?;

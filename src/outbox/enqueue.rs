@@ -9,7 +9,7 @@ use crate::alert::incident::AlertState;
 use crate::alert::suppress::Suppression;
 use crate::incident::follow::follow;
 use crate::outbox::message::NewMessage;
-use crate::storage::{Statement, alerts, groups, incidents, outbox, silences};
+use crate::storage::{Statement, alerts, episodes, groups, incidents, outbox, silences};
 use crate::time::UnixMs;
 
 /// One alert's change, and the messages that tell of it.
@@ -44,6 +44,7 @@ pub fn enqueue(changes: &[Change], now: UnixMs) -> Vec<Statement> {
     statements.extend(silences::withhold(&withheld, now));
     let (seen, done) = follow(changes);
     statements.extend(incidents::follow(&seen, &done));
+    statements.extend(episodes::record(&states));
     statements
 }
 

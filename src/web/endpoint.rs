@@ -57,6 +57,8 @@ pub enum Endpoint {
     Alert(String),
     /// `POST /api/v1/alerts/{id}/{verb}`.
     Act(String, Verb),
+    /// `GET /api/v1/reports/alerts`.
+    Report,
     /// `GET /api/v1/incidents`.
     ListIncidents,
     /// `POST /api/v1/incidents`.
@@ -142,6 +144,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             })?;
             found(Endpoint::Act((*id).to_owned(), verb), Role::Operator)
         }
+        (["api", "v1", "reports", "alerts"], "GET" | "HEAD") => found(Endpoint::Report, Role::Viewer),
         (["api", "v1", "incidents"], "GET" | "HEAD") => found(Endpoint::ListIncidents, Role::Viewer),
         (["api", "v1", "incidents"], "POST") => found(Endpoint::OpenIncident, Role::Operator),
         (["api", "v1", "incidents", id], "GET" | "HEAD") => found(Endpoint::Incident((*id).to_owned()), Role::Viewer),
@@ -158,6 +161,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             ["api", "metrics", "realtime"]
             | ["api", "v1", "health" | "alerts" | "deliveries"]
             | ["api", "v1", "deliveries" | "alerts" | "incidents", _]
+            | ["api", "v1", "reports", "alerts"]
             | ["api", "v1", "rules", _, "explain"],
             _,
         ) => Err(Problem::method_not_allowed("GET")),
@@ -226,6 +230,8 @@ mod tests {
         assert_eq!(resolve("GET", "/api/v1/rules/r-1/explain").unwrap(), (Endpoint::Explain("r-1".into()), Role::Viewer));
         assert_eq!(resolve("POST", "/api/v1/rules/r-1/explain").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/rules/r-1").unwrap_err().status, 404);
+        assert_eq!(resolve("GET", "/api/v1/reports/alerts").unwrap(), (Endpoint::Report, Role::Viewer));
+        assert_eq!(resolve("POST", "/api/v1/reports/alerts").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/incidents").unwrap(), (Endpoint::ListIncidents, Role::Viewer));
         assert_eq!(resolve("POST", "/api/v1/incidents").unwrap(), (Endpoint::OpenIncident, Role::Operator));
         assert_eq!(resolve("GET", "/api/v1/incidents/inc_1").unwrap(), (Endpoint::Incident("inc_1".into()), Role::Viewer));

@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod link;
 pub mod problem;
 pub mod realtime;
+pub mod reports;
 pub mod respond;
 pub mod silences;
 pub mod slack_actions;
