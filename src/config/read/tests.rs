@@ -41,17 +41,6 @@ fn every_channel_the_readme_shows_reads() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Numbers of three digits as `NNN`: the lines of a file that grows with every rule.
-fn without_lines(text: &str) -> String {
-    let mut words: Vec<String> = text.split_inclusive([' ', ':', '\n']).map(str::to_owned).collect();
-    for word in &mut words {
-        if word.len() == 4 && word.bytes().take(3).all(|byte| byte.is_ascii_digit()) {
-            word.replace_range(..3, "NNN");
-        }
-    }
-    words.concat()
-}
-
 #[test]
 fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     let found = mistakes(&[
@@ -68,7 +57,7 @@ fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     ]);
     let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
     assert_eq!(found.len(), 10, "{}", printed.join("\n"));
-    insta::assert_snapshot!(without_lines(&printed.join("\n")));
+    insta::assert_snapshot!(printed.join("\n"));
 }
 
 const RULES: &str = "alerting-configuration.yaml";
@@ -353,7 +342,7 @@ fn a_wrong_template_is_pointed_at_and_not_the_text_around_it() {
     let text = "annotations:\n      description: >-\n        Most of it is on {{ labels.team }},\n        by {{ labels.taem }}.\n    summary: More than 2 %";
     let found = mistakes(&[("alerting", "summary: More than 2 %", text)]);
     let printed: Vec<String> = found.iter().map(|mistake| mistake.text(Paint::Plain)).collect();
-    insta::assert_snapshot!(without_lines(&printed.join("\n")));
+    insta::assert_snapshot!(printed.join("\n"));
 }
 
 #[test]
