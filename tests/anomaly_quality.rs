@@ -15,6 +15,10 @@
     reason = "a story that cannot go on fails"
 )]
 
+mod support {
+    pub mod bookings;
+}
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read as _;
 use std::path::Path;
@@ -23,6 +27,7 @@ use chrono::NaiveDateTime;
 use parapet::alert::anomaly::high_count::{ALARM_SCORE, Detector};
 use parapet::alert::anomaly::small_count::{HourCount, Profile, Verdict};
 use parapet::time::{HOUR_MS, UnixMs};
+use support::bookings::{Seeded, usual};
 
 // === the benchmark ===
 
@@ -300,45 +305,6 @@ fn with_one_set_of_parameters_it_is_above_the_simple_detectors() {
 }
 
 // === simulated bookings ===
-
-/// SplitMix64: the same numbers at every run.
-struct Seeded(u64);
-
-impl Seeded {
-    /// In `(0, 1]`.
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (((z ^ (z >> 31)) >> 11) + 1) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn poisson(&mut self, mean: f64) -> u64 {
-        let (mut product, mut count) = (self.uniform(), 0);
-        while product > (-mean).exp() {
-            product *= self.uniform();
-            count += 1;
-        }
-        count
-    }
-
-    /// Poisson with a gamma-distributed mean of shape 5: variance `mean + mean²/5`.
-    fn negative_binomial(&mut self, mean: f64) -> u64 {
-        let gamma: f64 = (0..5).map(|_| -self.uniform().ln()).sum();
-        self.poisson(mean * gamma / 5.0)
-    }
-}
-
-/// Bookings usual in an hour of the week: 12 by day, 4 in the evening, 0.3 at night, half at weekends.
-fn usual(hour: i64) -> f64 {
-    let rate = match hour % 24 {
-        8..18 => 12.0,
-        18..22 => 4.0,
-        _ => 0.3,
-    };
-    if hour / 24 % 7 >= 5 { rate / 2.0 } else { rate }
-}
 
 const SITES: u64 = 8;
 const WEEKS: i64 = 26;

@@ -5,6 +5,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a story that cannot go on fails")]
 
+mod support {
+    pub mod bookings;
+}
+
 use parapet::alert::history::History;
 use parapet::alert::notification::NotifyReason;
 use parapet::alert::observe::Coverage;
@@ -14,45 +18,13 @@ use parapet::config::site::Environment;
 use parapet::telemetry::cell::Cell;
 use parapet::telemetry::series::{Kind, SeriesKey};
 use parapet::time::{HOUR_MS, MINUTE_MS, UnixMs};
+use support::bookings::{Seeded, usual};
 
 /// Monday 2026-03-02, midnight in Johannesburg, where the shipped site is.
 const MONDAY: UnixMs = UnixMs(1_772_402_400_000);
 const LEARNT_HOURS: i64 = 9 * 168;
 const JUDGED_WEEKS: i64 = 8;
 const SITES: u64 = 4;
-
-/// SplitMix64: the same numbers at every run.
-struct Seeded(u64);
-
-impl Seeded {
-    /// In `(0, 1]`.
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (((z ^ (z >> 31)) >> 11) + 1) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn poisson(&mut self, mean: f64) -> u64 {
-        let (mut product, mut count) = (self.uniform(), 0);
-        while product > (-mean).exp() {
-            product *= self.uniform();
-            count += 1;
-        }
-        count
-    }
-}
-
-/// Bookings usual in a local hour of the week: 12 by day, 4 in the evening, 0.3 at night, half at weekends.
-fn usual(hour: i64) -> f64 {
-    let rate = match hour % 24 {
-        8..18 => 12.0,
-        18..22 => 4.0,
-        _ => 0.3,
-    };
-    if hour / 24 % 7 >= 5 { rate / 2.0 } else { rate }
-}
 
 fn shipped() -> Config {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring");
