@@ -1,5 +1,5 @@
 //! Alertmanager's own command line, and a Prometheus that takes Parapet for its Alertmanager, against Parapet's API: the real SQL, tokens
-//! and handlers behind a socket. Set `AMTOOL` and `PROMETHEUS` to the programs, or have them in the path (Debian:
+//! and handlers behind a socket; and Alertmanager's own reader of what our webhooks send. Set `AMTOOL` and `PROMETHEUS` to the programs, or have them in the path (Debian:
 //! `prometheus-alertmanager`, `prometheus`).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
@@ -11,13 +11,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
+use parapet::channel::Addresses;
+use parapet::config::alerting::{Channel, Via};
 use parapet::time::UnixMs;
 use parapet::web::alertmanager as api;
 use parapet::web::auth::{self, Principal, Role};
 use parapet::web::endpoint::{Alertmanager, Endpoint, resolve};
 use parapet::web::problem::Problem;
 use parapet::web::tokens;
-use world::{World, block_on, switch};
+use world::vendors::WEBHOOK;
+use world::{World, at_s, block_on, switch};
 
 /// `amtool` sends its own clock's time.
 #[allow(clippy::disallowed_methods, reason = "another program's clock cannot be moved by the story")]
@@ -246,4 +249,50 @@ fn a_prometheus_that_takes_us_for_its_alertmanager_is_heard_on_slack() {
     assert!(titles.len() == 1 && titles[0].contains("FIRING critical · DiskFull · host=one"), "{titles:?}");
     let kept = world.db.query("SELECT json_extract(annotations, '$.summary') AS summary, generator_url FROM pushed_alert");
     assert!(kept[0]["summary"] == "It is 99 % full" && kept[0]["generator_url"].as_str().unwrap().contains("/graph?g0.expr="), "{kept:?}");
+}
+
+/// Reads every field a receiver's template may use, as Alertmanager's documentation names them.
+const TEMPLATE: &str = r#"[{{ .Status | toUpper }} {{ .Alerts.Firing | len }}/{{ .Alerts.Resolved | len }}] {{ .GroupLabels.SortedPairs.Values | join " " }}
+{{- with .CommonLabels.Remove .GroupLabels.Names }} ({{ .Names | join " " }}){{ end }} at {{ .ExternalURL }} for {{ .Receiver }}
+{{ range .Alerts }}{{ .Status }} {{ .Labels.alertname }} {{ .StartsAt.Format "15:04:05" }} {{ if not .EndsAt.IsZero }}{{ .EndsAt.Format "15:04:05" }} {{ end -}}
+{{ .Fingerprint | len }} {{ .Annotations.title }}
+{{ end }}"#;
+
+#[test]
+fn alertmanager_reads_what_our_webhook_sends() {
+    let program = amtool_program();
+    let of_team = |id: &str| {
+        let mut rule = switch(id);
+        rule.labels.insert("team".into(), "ops".into());
+        rule
+    };
+    let mut world = World::with_rules(vec![of_team("s-one"), of_team("s-two")]);
+    let via = Via::Webhook { secret: "WEBHOOK_URL".into(), signing_secret: "WEBHOOK_SIGNING_SECRET".into() };
+    world.config.alerting.channels.push(Channel { id: "hook".into(), via, send_resolved: true });
+    world.config.alerting.routes[0].channels = vec!["hook".into()];
+    world.config.alerting.routes[0].group_by = vec!["team".into()];
+    world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
+    for (minute, values) in [(0, [1.0, 1.0]), (6, [0.0, 1.0]), (12, [0.0, 0.0])] {
+        world.switches(at_s(minute * 60), ["s-one", "s-two"].into_iter().zip(values));
+        world.run(at_s(minute * 60), at_s(minute * 60 + 59));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (data, none) = (folder.path().join("data.json"), folder.path().join("none.tmpl"));
+    std::fs::write(&none, r#"{{ define "none" }}{{ end }}"#).unwrap();
+    let arrivals = world.http.arrivals.borrow();
+    let mut read = String::new();
+    for arrival in arrivals.iter().filter(|arrival| arrival.peer == WEBHOOK) {
+        std::fs::write(&data, arrival.body.to_string()).unwrap();
+        let rendered = Command::new(&program)
+            .args(["template", "render", "--template.text", TEMPLATE])
+            .arg("--template.glob")
+            .arg(&none)
+            .arg("--template.data")
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+        read += &String::from_utf8(rendered.stdout).unwrap();
+    }
+    insta::assert_snapshot!(read.replace('\u{a0}', " "));
 }
