@@ -74,6 +74,13 @@ impl UnixMs {
         Some(civil([year, month, day], clock)?.plus(ms - offset_min * MINUTE_MS))
     }
 
+    /// Reads `2026-03-01 14:00` on the clock of `zone`: the first of two such moments; none, if the clock skipped it.
+    pub fn from_clock(text: &str, zone: chrono_tz::Tz) -> Option<Self> {
+        let [year, month, day, hour, minute] = numbers(text, ["", "-", "-", " ", ":"], [4, 2, 2, 2, 2])?;
+        let local = civil([year, month, day], &format!("{hour:02}:{minute:02}:00"))?.utc().naive_utc();
+        zone.from_local_datetime(&local).earliest().map(|at| Self(at.timestamp_millis()))
+    }
+
     /// Reads HTTP's date, which is always UTC: `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn from_http_date(text: &str) -> Option<Self> {
         let mut parts = text.get(5..).filter(|_| text.get(3..5) == Some(", "))?.split(' ');
@@ -206,6 +213,25 @@ mod tests {
         assert_eq!(day.from.rfc3339(), "2026-02-28T22:00:00.000Z");
         assert_eq!(day.length_ms(), DAY_MS);
         assert_eq!(noon.clock_in(chrono_tz::Africa::Johannesburg), "14:00 SAST");
+    }
+
+    #[test]
+    fn a_clock_on_a_wall_is_read_in_its_zone_and_an_hour_it_skips_is_no_moment() {
+        let berlin = |text: &str| UnixMs::from_clock(text, chrono_tz::Europe::Berlin).map(UnixMs::rfc3339);
+        for (text, expected) in [
+            ("2026-03-02 13:00", Some("2026-03-02T12:00:00.000Z")),
+            ("2026-07-02 13:00", Some("2026-07-02T11:00:00.000Z")),
+            ("2026-03-29 02:30", None),
+            // Twice there; the first.
+            ("2026-10-25 02:30", Some("2026-10-25T00:30:00.000Z")),
+            ("2026-02-30 13:00", None),
+            ("2026-03-02 24:00", None),
+            ("2026-03-02 1:00", None),
+            ("2026-03-02T13:00", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(berlin(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

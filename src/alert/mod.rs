@@ -6,7 +6,8 @@
 //! `notification`, `texts` and `quantity` what people read, `anomaly` (asked by `unusual`) the detectors that know what is usual. `boundary` says when a tick is, `due` which rules it
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
 //! `usual` what is normal there, `pushed` what a tick makes of alerts that others send.
-//! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule now.
+//! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule
+//! now, or made of it earlier.
 
 pub mod anomaly;
 pub mod audit;

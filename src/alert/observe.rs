@@ -69,6 +69,16 @@ pub enum Blindness {
         /// What it said.
         message: String,
     },
+    /// What was stored was dropped since.
+    #[error("the {what} from {from} on are no longer all stored: they are kept for {days} days")]
+    Gone {
+        /// Minutes or hours.
+        what: &'static str,
+        /// From when on they are needed, RFC 3339.
+        from: String,
+        /// How long they are kept.
+        days: u32,
+    },
 }
 
 /// What one selector found in its window.
@@ -163,6 +173,11 @@ pub fn looks(when: &When) -> Vec<Look<'_>> {
         When::Anomaly { of, .. } => vec![Look { grain: Grain::Hours, ..now(of, Over::Ms(small_count::REACH_MS)) }],
         When::All(of) | When::Any(of) => of.iter().flat_map(looks).collect(),
     }
+}
+
+/// Whether one of `looks` reads live slices at `now`.
+pub fn reads_live(looks: &[Look<'_>], now: UnixMs, zone: chrono_tz::Tz) -> bool {
+    looks.iter().any(|look| stitch(look, now, zone).live.is_some())
 }
 
 /// The reads of D1 that `looks` need at `now`: one for each stretch, names together.

@@ -1,4 +1,4 @@
-//! `parapet explain`: what a deployment makes of one rule at this moment, and why, for people.
+//! `parapet explain`: what a deployment makes of one rule at this moment, or made at an earlier one, and why, for people.
 //!
 //! The deployment says it (`GET /api/v1/rules/{id}/explain`, role viewer); nothing is concluded here.
 
@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// The address of the console; the token (of a viewer) is read from PARAPET_TOKEN
     #[arg(long, value_name = "URL", value_parser = console)]
     to: String,
+    /// An earlier moment: 2026-03-02T12:00:00Z, or "2026-03-02 14:00" on the clock of the site
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -30,7 +33,7 @@ fn rule(text: &str) -> Result<String, String> {
 pub(super) fn run(args: &Args) -> Exit {
     let asked = token().ok_or(Failure::NoToken).and_then(|token| {
         let remote = Remote::new(&args.to, &token);
-        remote.get::<Value>(&format!("/api/v1/rules/{}/explain", args.rule))
+        remote.get::<Value>(&path(&args.rule, args.at.as_deref()))
     });
     match (asked, args.format) {
         (Ok(explained), Format::Text) => anstream::print!("{}", text(&explained)),
@@ -43,15 +46,34 @@ pub(super) fn run(args: &Args) -> Exit {
     Exit::Ok
 }
 
+fn path(rule: &str, at: Option<&str>) -> String {
+    let encoded = |text: &str| {
+        text.bytes()
+            .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect::<String>()
+    };
+    let query = at.map(|at| format!("?at={}", encoded(at))).unwrap_or_default();
+    format!("/api/v1/rules/{rule}/explain{query}")
+}
+
 const BOLD: &str = "\x1b[1m";
 const OFF: &str = "\x1b[0m";
 
 fn text(explained: &Value) -> String {
     let said = |name: &str| word(&explained[name]);
-    let mut lines = vec![
-        format!("{BOLD}{}{OFF}  {}, {}", said("rule"), said("name"), said("severity")),
-        format!("at {}, the last tick was {}", said("at"), or(&explained["last_tick_at"], "never")),
-    ];
+    let mut lines = vec![format!("{BOLD}{}{OFF}  {}, {}", said("rule"), said("name"), said("severity"))];
+    if explained["asked_at"].is_null() {
+        lines.push(format!("at {}, the last tick was {}", said("at"), or(&explained["last_tick_at"], "never")));
+    } else {
+        lines.push(format!("at {} by configuration version {}, as stored at {}", said("at"), said("config_version"), said("asked_at")));
+        lines.push(format!(
+            "the last tick before was in the minute {}",
+            or(&explained["last_tick_at"], "- (none is stored of the 15 minutes before)")
+        ));
+    }
+    for missing in list(&explained["missing"]) {
+        lines.push(format!("not stored: {}", word(missing)));
+    }
     for alert in list(&explained["alerts"]) {
         lines.push(String::new());
         lines.extend(alert_lines(alert));
@@ -60,10 +82,17 @@ fn text(explained: &Value) -> String {
 }
 
 fn alert_lines(alert: &Value) -> Vec<String> {
-    let times = [("since", "since"), ("fired_at", "fired"), ("last_held_at", "last held"), ("resolved_at", "resolved")];
+    let times = [
+        ("since", "since"),
+        ("fired_at", "fired"),
+        ("told_at", "first told"),
+        ("acknowledged_at", "taken"),
+        ("last_held_at", "last held"),
+        ("resolved_at", "resolved"),
+    ];
     let times = times.iter().filter(|(name, _)| !alert[*name].is_null()).map(|(name, said)| format!(", {said} {}", word(&alert[*name])));
     let labels = Some(pairs(&alert["labels"])).filter(|labels| !labels.is_empty()).map(|labels| format!("{labels}  ")).unwrap_or_default();
-    let mut lines = vec![format!("{BOLD}{labels}{}{OFF}{}", word(&alert["state"]), times.collect::<String>())];
+    let mut lines = vec![format!("{BOLD}{labels}{}{OFF}{}", state(&alert["state"]), times.collect::<String>())];
     for look in list(&alert["looks"]) {
         let found: Vec<String> =
             list(&look["found"]).iter().map(|found| format!("{} {}", word(&found["kind"]), word(&found["amount"]))).collect();
@@ -73,7 +102,9 @@ fn alert_lines(alert: &Value) -> Vec<String> {
         lines.push(format!("  looks  {}{labels} from {} to {}: {found}", word(&look["series"]), word(&look["from"]), word(&look["to"])));
     }
     lines.push(format!("  says   {}", word(&alert["says"])));
-    lines.push(format!("  now    {}", word(&alert["now"]).replace('_', " ")));
+    if !alert["now"].is_null() {
+        lines.push(format!("  now    {}", word(&alert["now"]).replace('_', " ")));
+    }
     for why in list(&alert["suppressed_by"]) {
         let source = or(&why["source"], "");
         let source = if source.is_empty() { source } else { format!(" ({source})") };
@@ -104,6 +135,15 @@ fn alert_lines(alert: &Value) -> Vec<String> {
         lines.push(format!("  sent   {id} {at} to {channel} ({reason}): {state} after {attempts} attempts{detail}"));
     }
     lines
+}
+
+/// Where an alert stands, or stood.
+fn state(state: &Value) -> String {
+    match state.as_str() {
+        Some("not_firing") => "not firing (whether it was pending is not stored)".to_owned(),
+        Some("not_stored") => "unknown: what fired then is no longer stored".to_owned(),
+        _ => word(state),
+    }
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -152,11 +152,7 @@ impl Call<'_> {
                 Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?))
             }
             Endpoint::Delivery(id) => Ok(Reply::json(200, &alerts::delivery(self.env, &id).await?)),
-            Endpoint::Explain(rule) => {
-                let (live, addresses) = (live_window(self.env, self.now).await, alerts::addresses(self.env, &self.config));
-                let told_by = (&*self.config, &addresses);
-                Ok(Reply::json(200, &web::alerts::explained(&self.db()?, &rule, told_by, &live, self.now).await?))
-            }
+            Endpoint::Explain(rule) => self.explain(&rule).await,
             Endpoint::Health => Ok(self.health().await),
             Endpoint::ReadConfig => {
                 let in_force = active::current(self.env).map_err(|_| Problem::unavailable("The configuration"))?;
@@ -215,6 +211,26 @@ impl Call<'_> {
             }
             Endpoint::Alertmanager(asked) => self.alertmanager(asked, &principal).await,
         }
+    }
+
+    /// What is made of a rule now, or was at an earlier moment by the configuration of then.
+    async fn explain(&self, rule: &str) -> Result<Reply, Problem> {
+        use web::explain;
+        let (db, asked) = (self.db()?, explain::asked(self.query, &self.config, self.now)?);
+        let live = live_window(self.env, self.now).await;
+        let said = match asked {
+            None => {
+                let addresses = alerts::addresses(self.env, &self.config);
+                explain::explained(&db, rule, (&self.config, &addresses), &live, self.now).await?
+            }
+            Some(asked) => {
+                let current = active::current(self.env).map_err(|_| Problem::unavailable("The configuration"))?;
+                let in_force = explain::in_force_at(&db, &current, asked.at).await?;
+                let addresses = alerts::addresses(self.env, &in_force.config);
+                explain::explained_past(&db, rule, (&in_force, &addresses), &live, asked).await?
+            }
+        };
+        Ok(Reply::json(200, &said))
     }
 
     /// Does what is asked; the messages that tell of it are sent at once if the Engine answers, and later if not.

@@ -114,6 +114,15 @@ pub fn history(rows: i64) -> Statement {
     )
 }
 
+/// The activation that was in force at `at`; no row while nothing had been applied.
+pub fn active_at(at: UnixMs) -> Statement {
+    Statement::new(
+        "SELECT a.version, a.author, a.at, v.hash, v.note FROM config_activation a
+         LEFT JOIN config_version v ON v.version = a.version WHERE a.at <= ?1 ORDER BY a.id DESC LIMIT 1",
+        [Param::Int(at.0)],
+    )
+}
+
 /// One version with its text.
 pub fn version(version: i64) -> Statement {
     Statement::new("SELECT version, json, hash, author, at, note FROM config_version WHERE version = ?1", [Param::Int(version)])

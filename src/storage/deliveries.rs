@@ -11,7 +11,7 @@ use crate::alert::incident::AlertState;
 use crate::outbox::message::{AttemptOutcome, MessageState};
 use crate::ports::DbError;
 use crate::record::{self, FromJson, record};
-use crate::time::UnixMs;
+use crate::time::{UnixMs, Window};
 
 macro_rules! message {
     () => {
@@ -86,6 +86,49 @@ pub fn logged(result: StatementResult) -> Result<Vec<(MessageRow, Option<Attempt
     };
     let shape = |error: Box<record::Misread>| DbError::Shape { table: "outbox", message: error.to_string() };
     result.rows.into_iter().map(|found| row(found).map_err(shape)).collect()
+}
+
+/// Reads the first `rows` messages written in `window` of these alerts, by themselves or by their groups. It reads the whole outbox, as the
+/// log does: for people who ask.
+pub fn around(alerts: &[&str], window: Window, rows: i64) -> Statement {
+    Statement::new(
+        "WITH these AS MATERIALIZED (SELECT value FROM json_each(?3))
+         SELECT o.id, o.alert, o.channel, o.reason, o.state, o.created_at, o.due_at, o.attempts, o.closed_at, o.redriven_at, o.detail, '' AS notification,
+           coalesce(members, '[]') AS members
+         FROM outbox o WHERE created_at >= ?1 AND created_at < ?2 AND (alert IN (SELECT value FROM these)
+           OR EXISTS (SELECT 1 FROM json_each(o.members) m WHERE m.value IN (SELECT value FROM these)))
+         ORDER BY created_at, id LIMIT ?4",
+        [
+            Param::Int(window.from.0),
+            Param::Int(window.to.0),
+            Param::Text(serde_json::to_string(alerts).unwrap_or_default()),
+            Param::Int(rows),
+        ],
+    )
+}
+
+/// A message, and the alerts it tells of if it is a group's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The message.
+    pub message: MessageRow,
+    /// The alerts' ids.
+    pub members: Vec<String>,
+}
+
+/// What [`around`] found.
+pub fn sent(result: StatementResult) -> Result<Vec<Sent>, DbError> {
+    struct Of {
+        members: String,
+    }
+
+    record!(Of { members, .. });
+    let one = |row: serde_json::Value| {
+        let Of { members } = Of::from_json(row.clone())?;
+        Ok(Sent { message: MessageRow::from_json(row)?, members: record::read(members.as_bytes()).unwrap_or_default() })
+    };
+    let shape = |error: Box<record::Misread>| DbError::Shape { table: "outbox", message: error.to_string() };
+    result.rows.into_iter().map(|row| one(row).map_err(shape)).collect()
 }
 
 macro_rules! letter {

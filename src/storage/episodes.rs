@@ -100,6 +100,49 @@ pub struct Told {
 
 record!(Told { told_at, severity, .. });
 
+/// Most episodes that are read of one moment: as many alerts fire at once in a bad hour.
+const MAX_AT_ONCE: i64 = 500;
+
+/// One episode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Episode {
+    /// The alert.
+    pub alert: String,
+    /// When it began to fire.
+    pub fired_at: UnixMs,
+    /// When people were first told.
+    pub told_at: Option<UnixMs>,
+    /// When somebody first had it.
+    pub acknowledged_at: Option<UnixMs>,
+    /// When it was over.
+    pub ended_at: Option<UnixMs>,
+}
+
+record!(Episode { alert, fired_at, told_at, acknowledged_at, ended_at, .. });
+
+/// Reads the episodes of all alerts that fired at `at`, and of each alert of `rule` the newest that had begun.
+pub fn of_moment(rule: &str, at: UnixMs) -> [Statement; 2] {
+    [
+        Statement::new(
+            "SELECT alert, fired_at, told_at, acknowledged_at, ended_at FROM episode
+             WHERE fired_at <= ?1 AND (ended_at IS NULL OR ended_at > ?1) ORDER BY fired_at DESC LIMIT ?2",
+            [Param::Int(at.0), Param::Int(MAX_AT_ONCE)],
+        ),
+        Statement::new(
+            "SELECT alert, max(fired_at) AS fired_at, told_at, acknowledged_at, ended_at FROM episode
+             WHERE fired_at <= ?1 AND rule = ?3 GROUP BY alert ORDER BY 2 DESC LIMIT ?2",
+            [Param::Int(at.0), Param::Int(MAX_AT_ONCE), rule.into()],
+        ),
+    ]
+}
+
+/// What [`of_moment`] found.
+pub fn of_moment_found(results: Vec<StatementResult>) -> Result<[Vec<Episode>; 2], DbError> {
+    let mut results = results.into_iter();
+    let mut next = || results.next().unwrap_or_default();
+    Ok([next().decode("episode")?, next().decode("episode")?])
+}
+
 /// Reads what fired in `[from, to)`: by rule, the one people were told of most first, and each told alert.
 pub fn report(from: UnixMs, to: UnixMs) -> [Statement; 2] {
     let of = |sql, rows| Statement::new(sql, [Param::Int(from.0), Param::Int(to.0), Param::Int(rows)]);

@@ -5,39 +5,19 @@ use crate::sorted::Map as BTreeMap;
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::alert::explain::explain;
 use crate::alert::notification::{Notification, NotifyReason};
-use crate::alert::observe::LiveWindow;
 use crate::alert::route::{Routing, RoutingWhy, route};
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Severity;
-use crate::config::check::nearest;
 use crate::ids;
 use crate::order;
 use crate::outbox::message::{self, AttemptOutcome, MessageState, NewMessage, Sendable};
-use crate::ports::{Db, DbError};
+use crate::ports::DbError;
 use crate::record;
 use crate::storage::outbox::{AttemptRow, Audit, ChannelHealth, MessageRow};
 use crate::storage::{StatementResult, alerts};
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
-
-/// What is made of the rule called `rule` now, or that there is none.
-pub async fn explained(
-    db: &impl Db,
-    rule: &str,
-    told_by: (&Config, &Addresses),
-    live: &LiveWindow,
-    now: UnixMs,
-) -> Result<serde_json::Value, Problem> {
-    let rules = &told_by.0.alerting.rules;
-    let Some(known) = rules.iter().find(|known| known.id == rule) else {
-        let near = nearest(rule, rules.iter().map(|rule| rule.id.as_str()));
-        let meant = near.map_or_else(String::new, |near| format!(" Did you mean {near}?"));
-        return Err(Problem::not_found(format!("There is no rule called {rule}.{meant}")));
-    };
-    explain(now, known, told_by, db, live).await.map_err(|_| Problem::unavailable("The database"))
-}
 
 /// Longest message of a test alert, in characters: it still fits a Slack section.
 const MAX_MESSAGE_CHARS: usize = 500;

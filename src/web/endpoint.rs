@@ -29,7 +29,7 @@ pub enum Endpoint {
     Redrive(String),
     /// `GET /api/v1/deliveries/{id}`.
     Delivery(String),
-    /// `GET /api/v1/rules/{id}/explain`.
+    /// `GET /api/v1/rules/{id}/explain?at=`.
     Explain(String),
     /// `GET /api/v1/health`.
     Health,

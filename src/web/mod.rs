@@ -6,6 +6,7 @@ pub mod auth;
 pub mod config;
 pub mod deliveries;
 pub mod endpoint;
+pub mod explain;
 pub mod exposition;
 pub mod health;
 pub mod incidents;

@@ -12,22 +12,22 @@ use crate::telemetry::series::{Kind, SeriesKey, name};
 use crate::time::MINUTE_MS;
 
 /// 2026-03-02T12:00:00Z.
-const NOON: UnixMs = UnixMs(1_772_452_800_000);
+pub(super) const NOON: UnixMs = UnixMs(1_772_452_800_000);
 
-fn at(minute: i64) -> UnixMs {
+pub(super) fn at(minute: i64) -> UnixMs {
     NOON.plus(minute * MINUTE_MS)
 }
 
-struct World {
-    config: Config,
-    addresses: Addresses,
-    db: Sqlite,
-    live: LiveWindow,
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) addresses: Addresses,
+    pub(super) db: Sqlite,
+    pub(super) live: LiveWindow,
 }
 
 impl World {
     /// The shipped rules without Slack's default channel; of route /b half the requests fail.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring");
         let config = crate::config::read::folder(&folder, Environment::Production).unwrap();
         let set = |secret: &str| (secret != "SLACK_ALERTS_WEBHOOK").then(|| "https://peer.example/x".to_owned());
@@ -44,12 +44,12 @@ impl World {
         Self { config, addresses, db: Sqlite::new(), live: LiveWindow { slices, coverage: Coverage::Whole } }
     }
 
-    fn tick(&self, now: UnixMs) {
+    pub(super) fn tick(&self, now: UnixMs) {
         let report = now_or_never(tick(now, &self.config, &self.addresses, &self.db, &Seen { live: &self.live, config_problem: None }));
         assert_eq!(report.outcome.as_str(), "applied");
     }
 
-    fn explain(&self, rule: &str, now: UnixMs) -> Value {
+    pub(super) fn explain(&self, rule: &str, now: UnixMs) -> Value {
         let rule = self.config.alerting.rules.iter().find(|known| known.id == rule).unwrap();
         now_or_never(explain(now, rule, (&self.config, &self.addresses), &self.db, &self.live)).unwrap()
     }

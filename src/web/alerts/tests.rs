@@ -150,24 +150,3 @@ fn health_names_every_channel_that_is_not_well() {
     ");
     assert_eq!(off.channels[1].state, ChannelState::Off);
 }
-
-#[test]
-fn a_rule_is_explained_by_its_id_and_a_misspelt_one_is_asked_for() {
-    let config = crate::config::read::folder(
-        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring"),
-        crate::config::site::Environment::Production,
-    )
-    .unwrap();
-    let addresses = Addresses::resolve(&config.alerting, |_| None);
-    let live = LiveWindow { slices: Vec::new(), coverage: crate::alert::observe::Coverage::Whole };
-    let db = crate::storage::sqlite::Sqlite::new();
-    let ask =
-        |rule: &str| crate::storage::sqlite::now_or_never(explained(&db, rule, (&config, &addresses), &live, UnixMs(1_772_452_800_000)));
-    for rule in &config.alerting.rules {
-        assert_eq!(ask(&rule.id).unwrap()["rule"], rule.id);
-    }
-    let problem = ask("latency-p59").unwrap_err();
-    assert_eq!((problem.status, problem.detail.as_str()), (404, "There is no rule called latency-p59. Did you mean latency-p95?"));
-    db.fail_next(crate::storage::sqlite::Failure::Refuse);
-    assert_eq!(ask("latency-p95").unwrap_err().status, 503);
-}
