@@ -282,8 +282,9 @@ fn a_database_that_refuses_a_tick_changes_nothing_and_one_that_loses_its_answer_
     for fault in [DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter] {
         let mut world = World::with_rules(vec![switch("s-one")]);
         world.set("s-one", 1.0, at_s(-5));
-        // The first batch of a tick reads, the second asks what is usual of what begins, the third is its write.
-        world.db.fail_next([DbFault::None, DbFault::None, fault]);
+        // The first batch of a tick reads, the second asks what is usual of what begins, the third what is
+        // around it, the fourth is its write.
+        world.db.fail_next([DbFault::None, DbFault::None, DbFault::None, fault]);
         assert!(matches!(world.tick(at_s(0)).outcome, TickOutcome::Failed { .. }));
         assert_eq!(world.messages().len(), if fault == DbFault::LoseAfter { 2 } else { 0 });
         world.set("s-one", 1.0, at_s(5));

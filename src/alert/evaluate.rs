@@ -177,7 +177,8 @@ pub fn evaluate(rule: &Rule, seen: &[Observation], at: Moment, config: &Config) 
     }
 }
 
-fn condition(when: &When, seen: &[Observation], at: Moment, config: &Config) -> Result<Verdict, RuleFault> {
+/// The verdict of one condition.
+pub(super) fn condition(when: &When, seen: &[Observation], at: Moment, config: &Config) -> Result<Verdict, RuleFault> {
     if let Some(why) = warm_up::wait(when, seen, at.since, at.now) {
         return Ok(Verdict::NoData(why));
     }

@@ -5,9 +5,9 @@
 //! person does about an alert, `link` how an e-mail lets them, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
 //! `notification`, `texts` and `quantity` what people read, `anomaly` (asked by `unusual`) the detectors that know what is usual. `boundary` says when a tick is, `due` which rules it
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
-//! `usual` what is normal there, `pushed` what a tick makes of alerts that others send.
-//! `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what they make of one rule
-//! now, or made of it earlier.
+//! `usual` what is normal there, `surroundings` how its number went (`trend`, drawn by `sparkline`), `pushed` what a tick makes of alerts
+//! that others send. `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what
+//! they make of one rule now, or made of it earlier.
 
 pub mod anomaly;
 pub mod audit;
@@ -36,11 +36,14 @@ pub mod quantity;
 pub mod rehearsal;
 pub mod respond;
 pub mod route;
+pub mod sparkline;
 pub mod storm;
 pub mod suppress;
+mod surroundings;
 pub mod tell;
 pub mod texts;
 pub mod tick;
+mod trend;
 mod unusual;
 mod usual;
 pub mod warm_up;

@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::contributors::Contributor;
 use super::quantity::{Measured, Normal};
 use super::respond::Response;
-use crate::config::alerting::Severity;
+use super::sparkline::Trend;
+use crate::config::alerting::{Compare, Severity};
 use crate::config::site::Site;
 use crate::incident::PageStatus;
 use crate::record::{record, words};
@@ -198,6 +199,9 @@ pub struct Notification {
     pub peak: Option<f64>,
     /// What is usual, where that is known.
     pub normal: Option<Normal>,
+    /// How the number went before, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trend: Option<Trend>,
     /// Which label values explain it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contributors: Vec<Contributor>,
@@ -240,6 +244,7 @@ record!(Notification {
     measured,
     peak,
     normal,
+    trend,
     contributors = Vec::new(),
     for_ms,
     response,
@@ -253,6 +258,9 @@ record!(Notification {
     group,
     ..
 });
+
+/// The fact that a message may show as a line of its own.
+pub const TREND: &str = "Trend";
 
 /// Label names that are said elsewhere in a message, or are not a place.
 const NOT_A_PLACE: [&str; 3] = ["severity", "rule", "alertname"];
@@ -274,6 +282,7 @@ impl Notification {
             measured: None,
             peak: None,
             normal: None,
+            trend: None,
             contributors: Vec::new(),
             for_ms: 0,
             response: None,
@@ -342,10 +351,25 @@ impl Notification {
     /// `14:02 SAST`: when the condition began to hold, in the site's zone (UTC when the zone is unknown). With the date
     /// (`28 Feb 14:02 SAST`) when that was another day than the message's.
     pub fn since_clock(&self) -> String {
+        self.clock(self.since)
+    }
+
+    fn clock(&self, moment: UnixMs) -> String {
         let zone = self.site.timezone.parse().unwrap_or(chrono_tz::UTC);
-        let (since, at) = (self.since.utc().with_timezone(&zone), self.at.utc().with_timezone(&zone));
-        let date = if since.date_naive() == at.date_naive() { String::new() } else { self.since.date_in(zone) + " " };
-        format!("{date}{}", self.since.clock_in(zone))
+        let (then, at) = (moment.utc().with_timezone(&zone), self.at.utc().with_timezone(&zone));
+        let date = if then.date_naive() == at.date_naive() { String::new() } else { moment.date_in(zone) + " " };
+        format!("{date}{}", moment.clock_in(zone))
+    }
+
+    /// How the number went before: the blocks, and `last 30 min (peak 7.1 % at 14:09 SAST)`.
+    pub fn course(&self) -> Option<(&str, String)> {
+        let trend = self.trend.as_ref()?;
+        let word = match trend.worse {
+            Compare::Above => "peak",
+            Compare::Below => "lowest",
+        };
+        let worst = trend.unit.text(trend.worst, &self.site.currency);
+        Some((&trend.line, format!("{} ({word} {worst} at {})", trend.caption, self.clock(trend.worst_at))))
     }
 
     /// From the beginning of the condition to this message's moment: `12 min`.
@@ -364,7 +388,7 @@ impl Notification {
         self.normal.map(|normal| normal.unit.text(normal.value, &self.site.currency))
     }
 
-    /// What every channel shows, in this order: labels of at most ten facts with their texts.
+    /// What every channel shows, in this order: labels of at most ten facts and [`TREND`] with their texts.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
         if let Some(measured) = &self.measured {
@@ -374,6 +398,7 @@ impl Notification {
             facts.push(("Threshold", format!("{}{held}", measured.condition_text(&self.site.currency))));
         }
         facts.extend(self.normal_text().map(|normal| ("Normal", normal)));
+        facts.extend(self.course().map(|(line, rest)| (TREND, format!("{line} {rest}"))));
         if self.reason != NotifyReason::Test {
             let ago = if self.at > self.since { format!(" ({})", self.lasted()) } else { String::new() };
             facts.push(("Since", format!("{}{ago}", self.since_clock())));

@@ -259,6 +259,7 @@ pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config
         measured: state.measured,
         peak: state.peak,
         normal: state.measured.and_then(|measured| measured.normal),
+        trend: None,
         contributors: state.contributors.clone(),
         for_ms: subject.for_ms,
         response: state.response.clone(),

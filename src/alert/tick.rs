@@ -19,6 +19,7 @@ use super::pushed;
 use super::route::Routing;
 use super::storm;
 use super::suppress::{Suppression, Suppressors};
+use super::surroundings;
 use super::tell::tell;
 use super::usual;
 use super::watch;
@@ -187,6 +188,9 @@ async fn run(now: UnixMs, config: &Config, addresses: &Addresses, db: &impl Db, 
 
     // Say of what begins what is usual; it decides nothing.
     usual::look_up(&mut changes, &mut groups, config, now, db).await;
+
+    // Show what is around what people are told of; it decides nothing, either.
+    surroundings::look_around(&mut changes, &mut groups, (config, seen.live), now, db).await;
 
     // Write in one transaction: the states, their messages, their incidents, and that this moment is done.
     let mut statements = enqueue(&changes, now);

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::{RenderError, cut, is_web_url};
-use crate::alert::notification::{Notification, NotifyReason};
+use crate::alert::notification::{Notification, NotifyReason, TREND};
 use crate::alert::respond::Verb;
 use crate::config::alerting::Severity;
 use crate::ports::HttpRequest;
@@ -42,7 +42,8 @@ fn message(notification: &Notification, can: Buttons) -> Value {
     let since =
         if notification.reason == NotifyReason::First { format!(" · since {}", notification.since_clock()) } else { String::new() };
     let fallback = format!("{} {}{since}", bullet(notification), notification.title());
-    let fields: Vec<Value> = notification.facts().into_iter().take(MAX_FIELDS).map(|(label, text)| field(label, &text)).collect();
+    let facts = notification.facts().into_iter().filter(|(label, _)| *label != TREND);
+    let fields: Vec<Value> = facts.take(MAX_FIELDS).map(|(label, text)| field(label, &text)).collect();
     let mut blocks = vec![
         json!({"type": "header", "text": {"type": "plain_text", "text": cut(&header(notification), MAX_HEADER_CHARS), "emoji": true}}),
         json!({"type": "section", "text": {"type": "mrkdwn", "text": section(notification)}}),
@@ -75,10 +76,11 @@ fn header(notification: &Notification) -> String {
 fn section(notification: &Notification) -> String {
     let currency = &notification.site.currency;
     let numbers = notification.measured.as_ref().map(|measured| {
-        let comparison = escaped(&measured.comparison(currency), 500);
+        let comparison = escaped(&measured.comparison(currency), 250);
         if notification.reason.is_end() { format!("Now {comparison}") } else { format!("*{comparison}*") }
     });
-    let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers];
+    let course = notification.course().map(|(line, rest)| format!("`{line}` {}", escaped(&rest, 200)));
+    let sentences = [notification.ending().map(|ending| escaped(&ending, 500)), numbers, course];
     let effect = notification.effect();
     // The alerts of a group are a line each, and a group has no numbers of its own.
     let (effect_chars, detail_chars) = if notification.is_about_several() { (500, 1_900) } else { (1_000, 490) };

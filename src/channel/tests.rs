@@ -7,7 +7,8 @@ use super::*;
 use crate::alert::contributors::Contributor;
 use crate::alert::notification::{NotifyReason, Stamp};
 use crate::alert::quantity::{Measured, Normal, Threshold, Unit};
-use crate::config::alerting::{EmailFormat, PagerDutyRegion, Severity};
+use crate::alert::sparkline::Trend;
+use crate::config::alerting::{Compare, EmailFormat, PagerDutyRegion, Severity};
 use crate::ports::{HttpError, HttpResponse};
 use crate::record::FromJson;
 use crate::time::{MINUTE_MS, UnixMs};
@@ -40,6 +41,14 @@ pub(crate) fn firing() -> Notification {
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 5 * MINUTE_MS)),
         peak: Some(0.064),
         normal: Some(Normal { value: 0.003, unit: Unit::Ratio }),
+        trend: Some(Trend {
+            line: "▁▁▁▁▁▁▁▁▁▁▁▂▃▆█▇".into(),
+            caption: "last 30 min".into(),
+            worst: 0.071,
+            worse: Compare::Above,
+            unit: Unit::Ratio,
+            worst_at: NOON.plus(-2 * MINUTE_MS),
+        }),
         contributors: vec![Contributor { label: "country".into(), value: "ZA".into(), share: 0.64 }],
         response: None,
         page_status: None,
@@ -76,6 +85,7 @@ pub(super) fn test_message() -> Notification {
         measured: None,
         peak: None,
         normal: None,
+        trend: None,
         contributors: Vec::new(),
         runbook: None,
         since: NOON,

@@ -7,7 +7,7 @@
 //! Invariant: the body and `webhook-id` of a message are the same at every attempt, so a reader can drop the second; the
 //! timestamp is the attempt's, because readers refuse one that is more than some minutes old, and the signature covers all three.
 //!
-//! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The ten
+//! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The eleven
 //! annotations of every alert are cut at 1,000 characters, the rule's own, labels and what an alert mostly comes from at 200.
 
 use crate::sorted::Map as BTreeMap;
@@ -15,7 +15,7 @@ use crate::sorted::Map as BTreeMap;
 use serde_json::{Value, json};
 
 use super::{RenderError, Secret, cut, origin, post};
-use crate::alert::notification::{GroupReason, Notification, NotifyReason};
+use crate::alert::notification::{GroupReason, Notification, NotifyReason, TREND};
 use crate::ids;
 use crate::order;
 use crate::ports::HttpRequest;
@@ -119,6 +119,7 @@ fn annotations(notification: &Notification) -> BTreeMap<&str, String> {
         ("value", fact("Value")),
         ("threshold", fact("Threshold")),
         ("normal", fact("Normal")),
+        ("trend", fact(TREND)),
         ("contributors", notification.mostly().map(|mostly| cut(&mostly, MAX_LABEL_CHARS))),
         ("owner", Some(notification.owner.clone())),
         ("dashboard_url", Some(notification.dashboard.clone())),

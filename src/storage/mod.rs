@@ -24,6 +24,7 @@ pub mod silences;
 #[cfg(test)]
 pub(crate) mod sqlite;
 pub mod tokens;
+pub mod trend;
 
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]

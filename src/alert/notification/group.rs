@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Notification, NotifyReason};
 use crate::alert::quantity::Normal;
+use crate::alert::sparkline::Trend;
 use crate::record::{record, words};
 use crate::time::UnixMs;
 
@@ -124,6 +125,14 @@ impl Notification {
         named.filter(|named| named.alert == alert).for_each(|named| named.normal = Some(normal));
     }
 
+    /// Shows how the number of its alert went.
+    pub fn show_trend(&mut self, trend: Option<&Trend>) {
+        self.trend = trend.cloned();
+        // About a single alert, a group names that one.
+        let named = self.group.iter_mut().flat_map(|group| group.alerts.iter_mut());
+        named.for_each(|named| named.trend = trend.cloned());
+    }
+
     /// The message about `group` at `now`; `None` if it names nothing. About a single alert it says all there is to say of it.
     pub fn of_group(group: &Group, now: UnixMs) -> Option<Self> {
         let worst = group.alerts.first()?;
@@ -153,6 +162,7 @@ impl Notification {
             measured: None,
             peak: None,
             normal: None,
+            trend: None,
             contributors: Vec::new(),
             for_ms: 0,
             response: None,

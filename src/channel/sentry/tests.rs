@@ -33,6 +33,7 @@ fn firing() -> Notification {
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 300_000)),
         peak: Some(0.071),
+        trend: None,
         normal: None,
         contributors: Vec::new(),
         response: None,

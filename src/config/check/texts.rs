@@ -9,7 +9,8 @@ const MAX_ANNOTATIONS: usize = 5;
 /// Longest template, in characters.
 const MAX_TEMPLATE_CHARS: usize = 500;
 /// What every message says of itself.
-const GIVEN: [&str; 9] = ["title", "summary", "value", "threshold", "normal", "contributors", "owner", "dashboard_url", "runbook_url"];
+const GIVEN: [&str; 11] =
+    ["title", "summary", "value", "threshold", "normal", "trend", "deploy", "contributors", "owner", "dashboard_url", "runbook_url"];
 
 /// The texts of `rule`, which stands at `at`.
 pub(super) fn texts(rule: &Rule, at: &str, found: &mut Findings) {
