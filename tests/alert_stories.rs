@@ -337,7 +337,7 @@ fn a_crash_between_the_batch_and_the_send_costs_at_most_the_lease() {
 fn routes_pick_channels_by_labels_and_go_on_where_they_say_so() {
     let mut world = World::with_rules(vec![switch("s-one")]);
     let mut security = slack_channel("security");
-    security.via = Via::Slack { secret: "SLACK_SECURITY_WEBHOOK".into() };
+    security.via = Via::Slack { secret: "SLACK_SECURITY_WEBHOOK".into(), channel: None };
     world.config.alerting.channels.push(security);
     world.addresses = Addresses::resolve(&world.config.alerting, world::secret);
     world.config.alerting.rules[0].severity = Severity::Warning;

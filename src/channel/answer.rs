@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::sentry::quota::{self, Category};
-use super::{Address, statuspage};
+use super::{Address, slack, statuspage};
 use crate::config::alerting::{EmailFormat, Via};
 use crate::ports::{HttpError, HttpResponse};
 use crate::time::{SECOND_MS, UnixMs};
@@ -55,6 +55,10 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
         }
     };
     let body = String::from_utf8_lossy(&response.body);
+    if let Via::Slack { secret, channel: Some(channel) } = via {
+        let (outcome, why) = slack::bot::classify(response, secret, channel, now);
+        return Answer { detail: why.unwrap_or_else(|| detail(response, &body, address)), outcome, status: Some(response.status) };
+    }
     let outcome = match via {
         Via::Slack { .. } if response.status == 200 && body.trim() != "ok" => DeliveryOutcome::Permanent,
         // Resend: another request with this idempotency key is being worked on.
@@ -80,7 +84,7 @@ pub fn classify(via: &Via, address: &Address, result: &Result<HttpResponse, Http
     Answer { detail: detail(response, &body, address), outcome, status: Some(response.status) }
 }
 
-fn by_status(response: &HttpResponse, now: UnixMs) -> DeliveryOutcome {
+pub(super) fn by_status(response: &HttpResponse, now: UnixMs) -> DeliveryOutcome {
     match response.status {
         200..=299 => DeliveryOutcome::Delivered,
         408 | 425 | 429 | 500..=599 => DeliveryOutcome::Retry { after_ms: asked_ms(response, now) },
@@ -88,7 +92,7 @@ fn by_status(response: &HttpResponse, now: UnixMs) -> DeliveryOutcome {
     }
 }
 
-fn asked_ms(response: &HttpResponse, now: UnixMs) -> Option<i64> {
+pub(super) fn asked_ms(response: &HttpResponse, now: UnixMs) -> Option<i64> {
     response.header("retry-after").and_then(|value| retry_after_ms(value, now))
 }
 

@@ -8,7 +8,7 @@ use crate::sorted::Map as BTreeMap;
 use serde::Serialize;
 
 use crate::alert::link::{LINK_SIGNING_SECRET, Signer};
-use crate::alert::notification::{Notification, NotifyReason};
+use crate::alert::notification::Notification;
 use crate::config::alerting::{Alerting, Channel, Via};
 use crate::order;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
@@ -17,6 +17,7 @@ use crate::time::UnixMs;
 pub mod answer;
 pub mod cloudevents;
 pub mod email;
+mod head;
 pub mod pagerduty;
 pub mod sentry;
 pub mod slack;
@@ -52,6 +53,8 @@ pub enum RenderError {
 
 /// The binding with the Slack app's signing secret: clicks on buttons are believed when it is set.
 pub const SLACK_SIGNING_SECRET: &str = "SLACK_SIGNING_SECRET";
+/// The optional binding with the address of Slack's Web API.
+pub const SLACK_API_URL: &str = "SLACK_API_URL";
 /// The binding with the e-mail provider's URL.
 pub const EMAIL_URL: &str = "EMAIL_WEBHOOK_URL";
 /// The binding with the comma-separated recipients.
@@ -103,6 +106,8 @@ pub enum Address {
         /// What its buttons can do.
         buttons: slack::Buttons,
     },
+    /// A bot in a Slack workspace.
+    SlackBot(slack::bot::Bot),
     /// An e-mail provider.
     Email(email::Account),
     /// A Sentry project.
@@ -143,6 +148,7 @@ impl std::fmt::Debug for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Slack { .. } => f.write_str("Slack(…)"),
+            Self::SlackBot(_) => f.write_str("SlackBot(…)"),
             Self::Email(_) => f.write_str("Email(…)"),
             Self::Sentry { .. } => f.write_str("Sentry(…)"),
             Self::Webhook { .. } => f.write_str("Webhook(…)"),
@@ -160,6 +166,7 @@ impl Address {
         match self {
             Self::Missing { secret } => Some(secret),
             Self::Slack { .. }
+            | Self::SlackBot(_)
             | Self::Email(_)
             | Self::Sentry { .. }
             | Self::Webhook { .. }
@@ -173,6 +180,7 @@ impl Address {
     fn secrets(&self) -> Vec<&str> {
         match self {
             Self::Slack { url, .. } => vec![url],
+            Self::SlackBot(bot) => vec![&bot.token.text],
             Self::Email(account) => account.secrets(),
             Self::Sentry { dsn } => vec![dsn],
             Self::Webhook { url, key } => vec![&url.text, &key.text],
@@ -196,7 +204,11 @@ impl Addresses {
         let signer = bound(LINK_SIGNING_SECRET).ok().and_then(|secret| Signer::new(&secret));
         let resolve = |via: &Via| -> Result<Address, String> {
             Ok(match via {
-                Via::Slack { secret } => Address::Slack { url: bound(secret)?, secret: secret.clone(), buttons },
+                Via::Slack { secret, channel: None } => Address::Slack { url: bound(secret)?, secret: secret.clone(), buttons },
+                Via::Slack { secret: token, channel: Some(_) } => {
+                    let api = bound(SLACK_API_URL).unwrap_or_else(|_| slack::bot::API.to_owned());
+                    Address::SlackBot(slack::bot::Bot { token: secret(token)?, api, buttons })
+                }
                 Via::Email { recipients, .. } => {
                     let own = recipients.as_ref().and_then(|name| bound(name).ok());
                     let url = bound(EMAIL_URL)?;
@@ -249,7 +261,7 @@ impl Addresses {
 /// The secrets a channel cannot do without, by their bindings' names.
 pub fn needed(via: &Via) -> Vec<&str> {
     match via {
-        Via::Slack { secret } | Via::Pagerduty { secret, .. } | Via::Cloudevents { secret } | Via::Statuspage { secret, .. } => {
+        Via::Slack { secret, .. } | Via::Pagerduty { secret, .. } | Via::Cloudevents { secret } | Via::Statuspage { secret, .. } => {
             vec![secret]
         }
         Via::Email { .. } => vec![EMAIL_URL, EMAIL_RECIPIENTS],
@@ -258,6 +270,9 @@ pub fn needed(via: &Via) -> Vec<&str> {
     }
 }
 
+/// The bound on an attempt.
+pub const SEND_TIMEOUT_MS: u32 = 10_000;
+
 /// What a request depends on beside the notification and where it goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
@@ -265,12 +280,15 @@ pub struct Attempt<'a> {
     pub now: UnixMs,
     /// What the peer made of an earlier message about the same alert and has not ended.
     pub open: Option<&'a str>,
+    /// The peer's answer to the request before this one in the same attempt, if there was one.
+    pub before: Option<&'a HttpResponse>,
 }
 
 /// The request that takes `notification` to `channel`. Of two attempts only what says when it was made differs.
 pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
     match (&channel.via, address) {
-        (Via::Slack { .. }, Address::Slack { url, secret, buttons }) => slack::render(notification, url, secret, *buttons),
+        (Via::Slack { channel: None, .. }, Address::Slack { url, secret, buttons }) => slack::render(notification, url, secret, *buttons),
+        (Via::Slack { channel: Some(channel), .. }, Address::SlackBot(bot)) => slack::bot::render(notification, channel, bot, attempt),
         (Via::Email { format, from, .. }, Address::Email(account)) => email::render(notification, &channel.id, (*format, from), account),
         (Via::Sentry {}, Address::Sentry { dsn }) => sentry::render_alert(notification, dsn),
         (Via::Webhook { .. }, Address::Webhook { url, key }) => webhook::render(notification, &channel.id, url, key, attempt.now),
@@ -295,17 +313,30 @@ pub fn render(notification: &Notification, channel: &Channel, address: &Address,
     }
 }
 
-/// What is open at the peer after `result`, to be kept with the message; empty once nothing is, `None` when that is not known.
-pub fn opened(via: &Via, reason: NotifyReason, result: &Result<HttpResponse, HttpError>) -> Option<String> {
+/// Whether `response` to the first request of `attempt` asks for a second: [`render`] makes it when it is given that answer.
+pub fn goes_on(notification: &Notification, via: &Via, attempt: Attempt<'_>, response: &HttpResponse) -> bool {
+    matches!(via, Via::Slack { channel: Some(_), .. }) && slack::bot::goes_on(notification, attempt, response)
+}
+
+/// What is open at the peer after the `result` of `attempt`, to be kept with the message; empty once nothing is, `None` when that is not
+/// known, or as before.
+pub fn opened(notification: &Notification, via: &Via, attempt: Attempt<'_>, result: &Result<HttpResponse, HttpError>) -> Option<String> {
     match (via, result) {
-        (Via::Statuspage { .. }, Ok(response)) => statuspage::incident(reason, response),
+        (Via::Statuspage { .. }, Ok(response)) => statuspage::incident(notification.reason, response),
+        (Via::Slack { channel: Some(_), .. }, Ok(response)) => slack::bot::opened(notification, attempt, response),
         _ => None,
     }
+}
+
+/// The bound on one request: long for a healthy peer, short for the messages behind it. An attempt takes ten seconds at most.
+pub fn timeout_ms(via: &Via) -> u32 {
+    if let Via::Slack { channel: Some(_), .. } = via { slack::bot::TIMEOUT_MS } else { SEND_TIMEOUT_MS }
 }
 
 /// The least time between two sends to one channel: Slack and Statuspage allow one message a second, Resend two.
 pub fn spacing_ms(via: &Via) -> i64 {
     match via {
+        Via::Slack { channel: Some(_), .. } => slack::bot::SPACING_MS,
         Via::Slack { .. } | Via::Statuspage { .. } => 1_000,
         Via::Email { .. } => 500,
         Via::Sentry {} | Via::Webhook { .. } | Via::Pagerduty { .. } | Via::Cloudevents { .. } => 0,

@@ -1,4 +1,4 @@
-//! Slack: Block Kit to an incoming webhook.
+//! Slack: Block Kit to an incoming webhook, or as a bot (see [`bot`]).
 //!
 //! Limits (docs.slack.dev, Block Kit): header 150 characters, section text 3,000, at most 10 fields of 2,000, button text 75,
 //! button URL 3,000 (a longer link, or one that is not http(s), is left out). `&`, `<` and `>` are control characters in
@@ -12,6 +12,8 @@ use crate::alert::notification::{Notification, NotifyReason, TREND};
 use crate::alert::respond::Verb;
 use crate::config::alerting::Severity;
 use crate::ports::HttpRequest;
+
+pub mod bot;
 
 const MAX_HEADER_CHARS: usize = 150;
 const MAX_SECTION_CHARS: usize = 3_000;

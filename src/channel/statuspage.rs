@@ -12,8 +12,6 @@
 
 use crate::sorted::Map as BTreeMap;
 
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use super::{RenderError, Secret, cut, post};
@@ -124,31 +122,8 @@ pub fn incident(reason: NotifyReason, response: &HttpResponse) -> Option<String>
 
 /// The `id` of an object that may be cut off behind it: only the head of an answer is kept. It becomes part of a URL.
 fn id(body: &[u8]) -> Option<String> {
-    let mut id = None;
-    // Cut off, the object is an error, and what was read before it stands.
-    let _ = serde_json::Deserializer::from_slice(body).deserialize_map(IdOf(&mut id));
-    id.filter(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()))
-}
-
-struct IdOf<'a>(&'a mut Option<String>);
-
-impl<'de> Visitor<'de> for IdOf<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an incident")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "id" {
-                *self.0 = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
+    let id = super::head::members(body, &["id"]).remove("id")?.as_str()?.to_owned();
+    (!id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric())).then_some(id)
 }
 
 #[cfg(test)]

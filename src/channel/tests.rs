@@ -94,7 +94,7 @@ pub(super) fn test_message() -> Notification {
 }
 
 fn slack() -> Via {
-    Via::Slack { secret: "HOOK".into() }
+    Via::Slack { secret: "HOOK".into(), channel: None }
 }
 
 fn email(format: EmailFormat) -> Via {
@@ -219,7 +219,7 @@ fn every_channel_but_the_public_one_shows_a_rules_own_text_and_most_show_what_it
         (Via::Sentry {}, Address::Sentry { dsn: "https://key@sentry.example/1".into() }),
     ] {
         let channel = Channel { id: "c".into(), via, send_resolved: true };
-        let request = render(&told, &channel, &address, Attempt { now: NOON, open: None }).unwrap();
+        let request = render(&told, &channel, &address, Attempt { now: NOON, open: None, before: None }).unwrap();
         let body = String::from_utf8(request.body).unwrap();
         assert!(body.contains("Look at the pool first.") && body.contains("country ZA (64"), "{body}");
     }
@@ -329,6 +329,6 @@ fn a_missing_secret_turns_a_channel_off_and_is_named() {
     assert_eq!((some.missing("slack"), some.missing("nobody")), (None, Some("(not configured)")));
     // Empty is as good as missing.
     assert_eq!(Addresses::resolve(&alerting, |_| Some("  ".to_owned())).warnings().len(), 7);
-    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), Attempt { now: NOON, open: None });
+    let request = render(&firing(), &alerting.channels[0], none.get("slack").unwrap(), Attempt { now: NOON, open: None, before: None });
     assert_eq!(request, Err(RenderError::BadAddress { secret: "HOOK".into() }));
 }

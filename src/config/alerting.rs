@@ -292,10 +292,13 @@ record!(Channel { id, via, send_resolved = true });
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
-    /// A Slack incoming webhook whose URL is in the named secret.
+    /// Slack: an incoming webhook, or a bot that keeps one message of each episode up to date.
     Slack {
-        /// The binding that holds the URL.
+        /// The binding that holds the webhook's URL, or the bot's token.
         secret: String,
+        /// The id of the Slack channel the bot posts to; a webhook has its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<String>,
     },
     /// An e-mail provider's HTTP API at `EMAIL_WEBHOOK_URL`.
     Email {
@@ -340,7 +343,7 @@ pub enum Via {
 }
 
 choice!(Via {
-    Slack "slack" { secret },
+    Slack "slack" { secret, channel },
     Email "email" { format, from, recipients },
     Sentry "sentry" {},
     Webhook "webhook" { secret, signing_secret },

@@ -15,16 +15,14 @@ use super::message::AttemptOutcome;
 use super::retry;
 use crate::alert::notification::Notification;
 use crate::channel::answer::{Answer, DeliveryOutcome, classify};
-use crate::channel::{self, Address, Addresses, RenderError};
+use crate::channel::{self, Address, Addresses, RenderError, timeout_ms};
 use crate::config::alerting::Channel;
-use crate::ports::{Db, DbError, Http, HttpError};
+use crate::ports::{Db, DbError, Http, HttpError, HttpResponse};
 use crate::record;
 use crate::storage::Statement;
 use crate::storage::outbox::{self, Claimed, Ended, NextDue};
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
 
-/// The bound on one send: long for a healthy peer, short for the messages behind it.
-pub const SEND_TIMEOUT_MS: u32 = 10_000;
 /// How long a claimed message is nobody else's: more than eight sends that time out.
 pub const LEASE_MS: i64 = 2 * MINUTE_MS;
 /// How long to wait when the database does not answer.
@@ -152,17 +150,27 @@ async fn attempt(message: &Claimed, channel: Option<&Channel>, addresses: &Addre
         Err(error) => return own(DeliveryOutcome::Permanent, format!("the stored message does not read: {error}")),
     };
     let open = message.remote.as_deref().filter(|id| !id.is_empty());
-    let request = match channel::render(&notification, channel, address, channel::Attempt { now, open }) {
-        Ok(request) => request,
+    let first = channel::Attempt { now, open, before: None };
+    let send = async |sending| Ok(http.send(channel::render(&notification, channel, address, sending)?, timeout_ms(&channel.via)).await);
+    let went_on: Option<HttpResponse>;
+    let (sending, result) = match send(first).await {
+        Ok(Ok(response)) if channel::goes_on(&notification, &channel.via, first, &response) => {
+            went_on = Some(response);
+            let second = channel::Attempt { before: went_on.as_ref(), ..first };
+            (second, send(second).await)
+        }
+        result => (first, result),
+    };
+    let result = match result {
+        Ok(result) => result,
         Err(error @ RenderError::NothingToEnd) => return own(DeliveryOutcome::Delivered, error.to_string()),
         Err(error) => return own(DeliveryOutcome::Permanent, error.to_string()),
     };
-    let result = http.send(request, SEND_TIMEOUT_MS).await;
     let at = match &result {
         Err(HttpError::Timeout { after_ms }) => now.plus(i64::from(*after_ms)),
         Ok(_) | Err(HttpError::Network { .. } | HttpError::BadUrl) => now,
     };
-    let remote = channel::opened(&channel.via, notification.reason, &result);
+    let remote = channel::opened(&notification, &channel.via, sending, &result);
     Attempted { answer: classify(&channel.via, address, &result, at), at, remote }
 }
 

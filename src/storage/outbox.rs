@@ -110,8 +110,8 @@ pub struct Claimed {
     pub counts_from: UnixMs,
     /// What is said, JSON.
     pub notification: String,
-    /// What the newest earlier message of the alert to the channel left open at the peer, if that is not over. Of an incident's
-    /// message, what one of its alerts made of it there, if it left nothing open itself.
+    /// What the newest earlier message of the alert, or of a group that tells of it, to the channel left open at the peer, if that
+    /// is not over. Of an incident's message, what one of its alerts made of it there, if it left nothing open itself.
     pub remote: Option<String>,
 }
 
@@ -153,8 +153,14 @@ pub fn claim(now: UnixMs, lease_until: UnixMs, paused: &[&str]) -> [Statement; 2
             unblocked!(),
             ") WHERE place = 1)
              RETURNING id, channel, attempts, coalesce(redriven_at, created_at) AS counts_from, notification,
-               coalesce(nullif((SELECT e.remote FROM outbox e WHERE e.alert = outbox.alert AND e.channel = outbox.channel
-                    AND e.seq < outbox.seq AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1), ''),
+               coalesce(nullif((SELECT remote FROM (
+                   SELECT * FROM (SELECT e.remote, e.created_at FROM outbox e WHERE e.alert = outbox.alert AND e.channel = outbox.channel
+                     AND e.seq < outbox.seq AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1)
+                   UNION ALL
+                   SELECT * FROM (SELECT e.remote, e.created_at FROM alerts a, json_each(a.body, '$.groups') g
+                     JOIN outbox e ON e.alert = json_extract(g.value, '$.group') AND e.channel = outbox.channel
+                     WHERE a.id = outbox.alert AND e.remote IS NOT NULL ORDER BY e.seq DESC LIMIT 1)
+                 ) ORDER BY created_at DESC LIMIT 1), ''),
                  (SELECT e.remote FROM incident_alert m JOIN outbox e ON e.alert = m.alert AND e.created_at >= m.episode
                     AND e.created_at <= coalesce(m.ended_at, e.created_at)
                   WHERE m.incident = outbox.alert AND e.channel = outbox.channel AND e.remote <> '' ORDER BY e.closed_at DESC LIMIT 1)) AS remote"

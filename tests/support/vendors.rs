@@ -7,7 +7,7 @@ use parapet::ports::{HttpRequest, HttpResponse};
 use parapet::time::UnixMs;
 use serde_json::{Value, json};
 
-use super::{Heard, answer};
+use super::{Heard, answer, slack_bot};
 
 #[path = "hmac.rs"]
 mod hmac;
@@ -51,6 +51,8 @@ pub struct Memory {
     pub incidents: Vec<(String, Vec<String>)>,
     /// The state of each of its components.
     pub components: BTreeMap<String, String>,
+    /// Slack's channel, as a bot writes it.
+    pub slack: slack_bot::Workspace,
 }
 
 /// What the vendor at `peer` makes of a request, if it is one of those here.
@@ -60,6 +62,7 @@ pub fn read(peer: &str, request: &HttpRequest, now: UnixMs, memory: &mut Memory)
         PAGERDUTY => Some(pagerduty(request, now, memory)),
         CLOUDEVENTS => Some(cloudevents(request, now)),
         STATUSPAGE => Some(statuspage(request, now, memory)),
+        slack_bot::SLACK_API => Some(slack_bot::read(request, now, &mut memory.slack)),
         _ => None,
     }
 }
@@ -235,6 +238,7 @@ pub fn secrets() -> BTreeMap<&'static str, &'static str> {
         ("WEBHOOK_SIGNING_SECRET", WEBHOOK_KEY),
         ("STATUSPAGE_API_KEY", STATUSPAGE_KEY),
         ("PAGERDUTY_ROUTING_KEY", ROUTING_KEY),
+        ("SLACK_BOT_TOKEN", slack_bot::BOT_TOKEN),
         ("CLOUDEVENTS_URL", "https://events.example.com/alerts?access_token=eventsecret0123456789"),
     ])
 }

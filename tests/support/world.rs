@@ -7,6 +7,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "every story uses its own part of the world")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a story that cannot go on fails")]
 
+#[path = "slack_bot.rs"]
+pub mod slack_bot;
 #[path = "vendors.rs"]
 pub mod vendors;
 
@@ -505,7 +507,7 @@ pub fn switch(id: &str) -> Rule {
 }
 
 pub fn slack_channel(id: &str) -> Channel {
-    Channel { id: id.to_owned(), via: Via::Slack { secret: "SLACK_ALERTS_WEBHOOK".to_owned() }, send_resolved: true }
+    Channel { id: id.to_owned(), via: Via::Slack { secret: "SLACK_ALERTS_WEBHOOK".to_owned(), channel: None }, send_resolved: true }
 }
 
 pub fn email_channel(id: &str) -> Channel {

@@ -15,7 +15,14 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
         let at = |key: &str| format!("/alerting/channels/{index}/{key}");
         found.id(at("id"), &channel.id);
         match &channel.via {
-            Via::Slack { secret } => binding(secret, at("via/slack/secret"), "SLACK_WEBHOOK_URL", found),
+            Via::Slack { secret, channel } => {
+                let example = if channel.is_some() { "SLACK_BOT_TOKEN" } else { "SLACK_WEBHOOK_URL" };
+                binding(secret, at("via/slack/secret"), example, found);
+                if let Some(channel) = channel.as_ref().filter(|channel| !is_slack_channel(channel)) {
+                    let fix = "copy its id from the end of the channel's details in Slack: `C0123ABCDEF`";
+                    found.add(at("via/slack/channel"), format!("`{channel}` is not a channel's id"), fix);
+                }
+            }
             Via::Pagerduty { secret, .. } => binding(secret, at("via/pagerduty/secret"), "PAGERDUTY_ROUTING_KEY", found),
             Via::Statuspage { secret, page, components } => {
                 binding(secret, at("via/statuspage/secret"), "STATUSPAGE_API_KEY", found);
@@ -100,10 +107,16 @@ fn statuspage(page: &str, components: &BTreeMap<String, String>, at: &str, found
     }
 }
 
+/// A channel, a private one or a conversation: names can change, and Slack does not take them for updates.
+fn is_slack_channel(id: &str) -> bool {
+    id.len() >= 9 && id.starts_with(['C', 'G', 'D']) && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
 /// What stands at `at` must be the name of a binding, such as `example`, and not the secret itself.
 fn binding(name: &str, at: String, example: &str, found: &mut Findings) {
     let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let kind = if name.contains("://") { Some("address") } else { name.starts_with("whsec_").then_some("key") };
+    let kind =
+        if name.contains("://") { Some("address") } else { ["whsec_", "xox"].iter().any(|start| name.starts_with(start)).then_some("key") };
     if let Some(kind) = kind {
         let fix = format!("write the NAME of the binding, such as `{example}`, and revoke this {kind}: it is in a file now");
         found.add(at, format!("{} {kind} stands here, and it is a secret", if kind == "key" { "a" } else { "an" }), fix);

@@ -269,8 +269,15 @@ static CHANNEL: [Key; 3] = [
         Shape::OneOf(&[
             Key::new(
                 "slack",
-                Shape::Map(&[Key::new("secret", Shape::Text, "The binding that holds the webhook's address.")]),
-                "A Slack incoming webhook.",
+                Shape::Map(&[
+                    Key::new("secret", Shape::Text, "The binding that holds the webhook's address, or with `channel` the bot's token."),
+                    Key::optional(
+                        "channel",
+                        Shape::Text,
+                        "The id of the channel a bot posts to, such as `C0123ABCDEF`; left out, a webhook.",
+                    ),
+                ]),
+                "A Slack incoming webhook, or a bot that keeps one message of each alert up to date.",
             ),
             Key::new(
                 "email",

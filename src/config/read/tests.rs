@@ -35,7 +35,7 @@ fn every_shipped_file_is_valid_in_every_environment() {
 fn every_channel_the_readme_shows_reads() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let shown: Vec<&str> = readme.lines().filter(|line| line.starts_with("- { id: ")).collect();
-    assert_eq!(shown.len(), 4);
+    assert_eq!(shown.len(), 5);
     let channels = format!("    via: {{ sentry: {{}} }}\n  {}\n", shown.join("\n  "));
     let found = mistakes(&[("alerting", "    via: { sentry: {} }\n", &channels)]);
     assert!(found.is_empty(), "{found:#?}");
@@ -216,6 +216,20 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "via: { webhook: { secret: webhook-url, signing_secret: WEBHOOK_SIGNING_SECRET } }",
         "`webhook-url` is not a binding's name",
         "`WEBHOOK_URL`",
+    ),
+    (
+        RULES,
+        "secret: SLACK_WEBHOOK_URL",
+        "secret: xoxb-17653672481-19874698323, channel: C0123ABCDEF",
+        "a key stands here, and it is a secret",
+        "such as `SLACK_BOT_TOKEN`",
+    ),
+    (
+        RULES,
+        "secret: SLACK_WEBHOOK_URL",
+        "secret: SLACK_BOT_TOKEN, channel: ops-alerts",
+        "`ops-alerts` is not a channel's id",
+        "from the end of the channel's details in Slack",
     ),
     (
         RULES,
