@@ -11,6 +11,8 @@ use parapet::alert::respond::Act;
 use parapet::channel::Addresses;
 use parapet::config::alerting::{Channel, Via};
 use parapet::outbox::deliver::Courier;
+use parapet::web::{respond, slack_actions};
+use serde_json::json;
 use world::slack_bot::{BOT_TOKEN, CHANNEL, SLACK_API, Shown};
 use world::{EMAIL, Mood, World, at_s, block_on, interleave, switch};
 
@@ -190,6 +192,56 @@ fn slack_is_given_the_time_it_asks_for() {
     world.http.next_moods(SLACK_API, [Mood::Busy(30)]);
     minute(&mut world, 0, &ON);
     assert_eq!(world.http.arrivals_at(SLACK_API), [at_s(0), at_s(30)]);
+}
+
+/// The blocks of the newest request to Slack.
+fn newest_blocks(world: &World) -> serde_json::Value {
+    world.http.arrivals.borrow().iter().rfind(|arrival| arrival.peer == SLACK_API).unwrap().body["blocks"].clone()
+}
+
+#[test]
+fn a_click_is_seen_at_once_and_then_in_full() {
+    let mut world = world(&["s-one"]);
+    let signed = |name: &str| if name == "SLACK_SIGNING_SECRET" { Some("signing".into()) } else { world::secret(name) };
+    world.addresses = Addresses::resolve(&world.config.alerting, signed);
+    minute(&mut world, 0, &ON);
+    let blocks = newest_blocks(&world);
+    let button = blocks.as_array().unwrap().iter().flat_map(|block| block["elements"].as_array().cloned().unwrap_or_default());
+    let button = button.into_iter().find(|element| element["action_id"] == "acknowledge").unwrap();
+    let payload = json!({
+        "type": "block_actions",
+        "user": {"id": "U1", "name": "thandi"},
+        "channel": {"id": CHANNEL},
+        "container": {"type": "message", "message_ts": "1772452800.000001", "channel_id": CHANNEL},
+        "message": {"type": "message", "bot_id": "B1", "ts": "1772452800.000001", "blocks": blocks},
+        "response_url": "https://hooks.slack.com/actions/T1/1/x",
+        "actions": [button],
+    });
+    let form = payload.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+    let click = slack_actions::click(format!("payload={form}").as_bytes()).unwrap();
+    let at = at_s(30);
+    let done = block_on(respond::act(&world.db, &click.alert, (&click.act(at), None), &click.by, (&world.config, &world.addresses), at));
+    let replaced: serde_json::Value = serde_json::from_slice(&click.answer(&done).unwrap().body).unwrap();
+    assert!(replaced["replace_original"] == true && replaced["text"] == "✅ acknowledged by @thandi", "{replaced}");
+    world.run(at_s(60), at_s(119));
+    let blocks = newest_blocks(&world).to_string();
+    assert!(blocks.contains("◐ ACKNOWLEDGED — Switch s-one") && blocks.contains("*Taken by*\\n@thandi"), "{blocks}");
+    for blocks in [replaced["blocks"].to_string(), blocks] {
+        assert!(!blocks.contains("action_id"), "what was done cannot be done again: {blocks}");
+    }
+    assert_eq!(messages(&world).len(), 1);
+}
+
+#[test]
+fn many_messages_at_once_stay_below_slacks_limits() {
+    let ids: Vec<String> = (0..10).map(|n| format!("s-{n}")).collect();
+    let mut world = world(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let all = |value: f64| ids.iter().map(|id| (id.as_str(), value)).collect::<Vec<_>>();
+    minute(&mut world, 0, &all(1.0));
+    minute(&mut world, 1, &all(0.0));
+    let slack = &world.http.memory.borrow().slack;
+    assert_eq!((slack.messages.len(), slack.limited), (10, 0));
+    assert!(slack.messages.values().all(|shown| shown.texts.len() == 2 && shown.thread.len() == 1), "{:?}", slack.messages);
 }
 
 #[test]

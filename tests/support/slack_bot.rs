@@ -32,7 +32,11 @@ pub struct Workspace {
     pub messages: BTreeMap<String, Shown>,
     /// What it says to the next requests instead of taking them; an empty word takes one.
     pub next_errors: std::collections::VecDeque<&'static str>,
+    /// How often it had to ask for patience.
+    pub limited: u32,
     posted: u32,
+    posts: Vec<UnixMs>,
+    updates: Vec<UnixMs>,
 }
 
 impl Workspace {
@@ -42,8 +46,26 @@ impl Workspace {
     }
 }
 
+/// Asks to wait for what is left of a window in which `calls` were as many as it takes.
+fn limit(calls: &mut Vec<UnixMs>, (most, window_ms): (usize, i64), now: UnixMs) -> Result<(), HttpResponse> {
+    calls.retain(|at| now.since(*at) < window_ms);
+    if calls.len() < most {
+        calls.push(now);
+        return Ok(());
+    }
+    let left_ms = window_ms - now.since(calls[0]);
+    let mut busy = answer(429, r#"{"ok":false,"error":"ratelimited"}"#);
+    busy.headers.push(("retry-after".to_owned(), ((left_ms + 999) / 1_000).to_string()));
+    Err(busy)
+}
+
 fn refused(error: &str) -> HttpResponse {
     answer(200, &json!({"ok": false, "error": error}).to_string())
+}
+
+/// The answer to a request.
+pub fn answered(request: &HttpRequest, now: UnixMs, workspace: &mut Workspace) -> HttpResponse {
+    read(request, now, workspace).map_or_else(|refusal| refusal, |read| read.answer)
 }
 
 /// What the API makes of a request.
@@ -64,13 +86,17 @@ pub fn read(request: &HttpRequest, now: UnixMs, workspace: &mut Workspace) -> Re
     }
     let (message, alert, title) = slack_reads(&body).ok_or_else(|| refused("invalid_blocks"))?;
     let text = |name: &str| body[name].as_str().map(str::to_owned);
-    let ts = match request.url.strip_prefix("https://slack.com/api/") {
+    let ts = match request.url.rsplit_once("/api/").map(|(_, method)| method) {
+        // Tier 3.
         Some("chat.update") => {
+            limit(&mut workspace.updates, (50, 60_000), now).inspect_err(|_| workspace.limited += 1)?;
             let ts = text("ts").ok_or_else(|| refused("invalid_arguments"))?;
             workspace.messages.get_mut(&ts).ok_or_else(|| refused("message_not_found"))?.texts.push(title.clone());
             ts
         }
+        // One message a second.
         Some("chat.postMessage") => {
+            limit(&mut workspace.posts, (1, 1_000), now).inspect_err(|_| workspace.limited += 1)?;
             workspace.posted += 1;
             let ts = format!("{}.{:06}", now.0 / 1_000, workspace.posted);
             match text("thread_ts") {

@@ -362,7 +362,12 @@ fn slack_reads(body: &serde_json::Value) -> Option<(String, String, String)> {
             "actions" => {
                 for button in block["elements"].as_array().filter(|buttons| (1..=25).contains(&buttons.len()))? {
                     short(&button["text"]["text"], 75)?;
-                    short(&button["url"], 3_000).filter(|url| url.starts_with("http"))?;
+                    // A button opens a page or acts on what it names.
+                    if button["url"].is_null() {
+                        short(&button["action_id"], 255).and(short(&button["value"], 2_000))?;
+                    } else {
+                        short(&button["url"], 3_000).filter(|url| url.starts_with("http"))?;
+                    }
                 }
             }
             _ => return None,
