@@ -10,8 +10,8 @@ use parapet::alert::respond::{Act, AlarmVerdict};
 use parapet::alert::tick::tick;
 use parapet::channel::Addresses;
 use parapet::config::alerting::{Channel, Rule, Severity, Via};
-use parapet::incident::PageStatus;
 use parapet::incident::edit::Edit;
+use parapet::incident::{IncidentState, PageStatus};
 use parapet::record;
 use parapet::time::UnixMs;
 use parapet::web::auth::{Principal, Role};
@@ -261,6 +261,26 @@ fn an_update_opens_an_incident_on_the_page_when_none_is_there_and_goes_on_in_it_
     }
     let page = world.http.memory.borrow().incidents.clone();
     assert_eq!(page, [("API error rate".to_owned(), vec!["investigating".to_owned(), "monitoring".into(), "resolved".into()])]);
+    assert!(world.all_closed());
+}
+
+#[test]
+fn what_the_public_was_told_is_over_for_them_when_a_person_resolves_it_and_not_before() {
+    let mut world = with_status_page(outage());
+    world.run(at_s(-120), at_s(300));
+    let id = the_incident(&world.db).incident.id;
+    assert!(block_on(edited(&world, &id, &update(PageStatus::Investigating, "Some bookings fail. We are looking."), "Thandi", at_s(320))));
+    world.run(at_s(360), at_s(7_200));
+    assert_eq!(the_incident(&world.db).incident.state, IncidentState::Open, "its alert is long over; the public reads otherwise");
+    let over = Edit::Resolve { verdict: Some(AlarmVerdict::TrueAlarm), note: None };
+    assert!(block_on(edited(&world, &id, &over, "Thandi", at_s(7_230))));
+    assert!(block_on(edited(&world, &id, &over, "Ben", at_s(7_240))), "it is as they want it already");
+    world.run(at_s(7_260), at_s(7_320));
+    let page = world.http.memory.borrow().incidents.clone();
+    assert_eq!(page, [("API error rate".to_owned(), vec!["investigating".to_owned(), "resolved".into()])]);
+    assert_eq!(world.http.titles(STATUSPAGE).last().unwrap(), "resolved API error rate: This incident is over.");
+    let told = told(&the_incident(&world.db));
+    assert_eq!(told.iter().filter(|line| line.contains("status_update Thandi resolved: This incident is over.")).count(), 1, "{told:#?}");
     assert!(world.all_closed());
 }
 

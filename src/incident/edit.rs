@@ -19,6 +19,8 @@ use crate::time::{MINUTE_MS, UnixMs};
 /// How long the same words are a repetition: clients and people send again within a minute or two, and nobody means
 /// the same note twice in ten.
 pub const REPEAT_MS: i64 = 10 * MINUTE_MS;
+/// What the public reads when somebody resolves an incident of which they were told more than its end.
+const OVER: &str = "This incident is over.";
 
 /// One edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,13 +60,32 @@ pub struct Entry {
 
 record!(Entry { kind, actor, text, .. });
 
-/// The incident after `edit` of `by` and what is told of it; `None` when it is as they want it already. `lately` is what was
-/// written within [`REPEAT_MS`].
-pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: UnixMs) -> Option<(Incident, Vec<Entry>)> {
+/// What an edit is decided on, beside the incident.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// What was written within [`REPEAT_MS`].
+    pub lately: Vec<Entry>,
+    /// Where it stands for the public, once they were told.
+    pub page: Option<PageStatus>,
+}
+
+/// What becomes of an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The incident after it.
+    pub next: Incident,
+    /// What is told of it.
+    pub entries: Vec<Entry>,
+    /// What the public is told.
+    pub public: Option<(PageStatus, String)>,
+}
+
+/// What becomes of `edit` by `by`; `None` when the incident is as they want it already.
+pub fn edit(incident: &Incident, known: &Known, edit: &Edit, by: &str, now: UnixMs) -> Option<Edited> {
     let mut next = Incident { version: incident.version + 1, ..incident.clone() };
-    let mut entries = Vec::new();
+    let (mut entries, mut public) = (Vec::new(), None);
     let mut write = |kind, text: &str| entries.push(Entry { kind, actor: by.to_owned(), text: text.to_owned() });
-    let is_new = |kind, text: &str| !lately.iter().any(|entry| entry.kind == kind && entry.actor == by && entry.text == text);
+    let is_new = |kind, text: &str| !known.lately.iter().any(|entry| entry.kind == kind && entry.actor == by && entry.text == text);
     match edit {
         Edit::Note(text) if is_new(EntryKind::Note, text) => write(EntryKind::Note, text),
         Edit::Owner(owner) if incident.owner != *owner => {
@@ -76,9 +97,10 @@ pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: U
             next.severity = *severity;
         }
         Edit::StatusUpdate { status, text } => {
-            let text = format!("{}: {text}", status.as_str());
-            if is_new(EntryKind::StatusUpdate, &text) {
-                write(EntryKind::StatusUpdate, &text);
+            let entry = said(*status, text);
+            if is_new(EntryKind::StatusUpdate, &entry) {
+                write(EntryKind::StatusUpdate, &entry);
+                public = Some((*status, text.clone()));
             }
         }
         Edit::Resolve { verdict, note } => {
@@ -86,6 +108,11 @@ pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: U
                 write(EntryKind::Note, text);
             }
             if incident.state == IncidentState::Open {
+                // Nobody has to think of the page, which would else say for ever that something is wrong.
+                if known.page.is_some_and(|page| page != PageStatus::Resolved) {
+                    write(EntryKind::StatusUpdate, &said(PageStatus::Resolved, OVER));
+                    public = Some((PageStatus::Resolved, OVER.to_owned()));
+                }
                 write(EntryKind::Resolved, "");
                 (next.state, next.resolved_at) = (IncidentState::Resolved, Some(now));
             }
@@ -96,25 +123,35 @@ pub fn edit(incident: &Incident, lately: &[Entry], edit: &Edit, by: &str, now: U
         }
         Edit::Note(_) | Edit::Owner(_) | Edit::Severity(_) => {}
     }
-    (!entries.is_empty()).then_some((next, entries))
+    (!entries.is_empty()).then_some(Edited { next, entries, public })
+}
+
+/// An update as the timeline has it; [`page_of`] reads it.
+fn said(status: PageStatus, text: &str) -> String {
+    format!("{}: {text}", status.as_str())
+}
+
+/// Where an incident stands for the public after the update the timeline has as `entry`.
+pub fn page_of(entry: &str) -> Option<PageStatus> {
+    PageStatus::from_str(entry.split_once(": ")?.0)
 }
 
 /// What each status page is told: that `incident`, as it is after the edit, stands at `status`, with `text`.
 pub fn public(
     incident: &Incident,
-    (status, text): (PageStatus, &str),
+    (status, text): &(PageStatus, String),
     (config, addresses): (&Config, &Addresses),
     now: UnixMs,
 ) -> Vec<NewMessage> {
     let pages = config.alerting.channels.iter().filter(|channel| matches!(channel.via, Via::Statuspage { .. }));
-    let reason = if status == PageStatus::Resolved { NotifyReason::Resolved } else { NotifyReason::Update };
+    let reason = if *status == PageStatus::Resolved { NotifyReason::Resolved } else { NotifyReason::Update };
     let message = |channel: &String| {
         let parts = [incident.id.as_str(), channel, &incident.version.to_string()];
         let id = ids::derived(ids::prefix::MESSAGE, &parts);
         let notification = Notification {
             name: incident.title.clone(),
-            summary: text.to_owned(),
-            page_status: Some(status),
+            summary: text.clone(),
+            page_status: Some(*status),
             since: incident.opened_at,
             owner: incident.owner.clone(),
             dashboard: dashboard_url(&config.site, incident.opened_at, now),

@@ -10,7 +10,7 @@ use super::{Param, Statement, StatementResult, body_and_digest, outbox};
 use crate::alert::notification::Notification;
 use crate::alert::respond::AlarmVerdict;
 use crate::config::alerting::Severity;
-use crate::incident::edit::{Entry, REPEAT_MS};
+use crate::incident::edit::{self, Entry, Known, REPEAT_MS};
 use crate::incident::follow::{Done, Seen};
 use crate::incident::postmortem::Facts;
 use crate::incident::{Incident, IncidentState, Opening, SETTLE_MS};
@@ -189,12 +189,14 @@ macro_rules! is_settled {
     () => {
         "i.state = 'open' AND (SELECT count(*) > 0 AND count(m.ended_at) = count(*) AND max(m.ended_at) <= ?1 - ?2
            FROM incident_alert m WHERE m.incident = i.id)
-         AND NOT EXISTS (SELECT 1 FROM incident_entry d WHERE d.incident = i.id AND d.kind = 'detected')"
+         AND NOT EXISTS (SELECT 1 FROM incident_entry d WHERE d.incident = i.id AND d.kind = 'detected')
+         AND coalesce((SELECT d.text FROM incident_entry d WHERE d.incident = i.id AND d.kind = 'status_update'
+           ORDER BY d.at DESC, d.seq DESC LIMIT 1), 'resolved: ') GLOB 'resolved: *'"
     };
 }
 
 /// Resolves at `now` the incidents whose alerts were all over for [`SETTLE_MS`]; what something else than an alert opened or
-/// added to is resolved by a person.
+/// added to, and what the public was told of and not that it is over, is resolved by a person.
 pub fn settle(now: UnixMs) -> [Statement; 2] {
     let at = [Param::Int(now.0), Param::Int(SETTLE_MS)];
     [
@@ -399,23 +401,29 @@ pub fn facts(mut results: Vec<StatementResult>) -> Result<Option<Facts>, DbError
     Ok(Some(Facts { incident, members, lines, said }))
 }
 
-/// Reads what a change is decided on: the incident, and what was written of it after `since`.
-pub fn lately(id: &str, since: UnixMs) -> [Statement; 2] {
+/// Reads what a change is decided on: the incident, what was written of it after `since`, and what the public was told last.
+pub fn to_edit(id: &str, since: UnixMs) -> [Statement; 3] {
     [
         Statement::new(concat!(select!(), "WHERE id = ?1"), [id.into()]),
         Statement::new(
             "SELECT kind, actor, text FROM incident_entry WHERE incident = ?1 AND at > ?2 ORDER BY at DESC LIMIT ?3",
             [id.into(), Param::Int(since.0), Param::Int(MAX_ROWS)],
         ),
+        Statement::new(
+            "SELECT kind, actor, text FROM incident_entry WHERE incident = ?1 AND kind = 'status_update' ORDER BY at DESC, seq DESC LIMIT 1",
+            [id.into()],
+        ),
     ]
 }
 
-/// What [`lately`] found.
-pub fn found_lately(results: Vec<StatementResult>) -> Result<Option<(Incident, Vec<Entry>)>, DbError> {
+/// What [`to_edit`] found.
+pub fn known(results: Vec<StatementResult>) -> Result<Option<(Incident, Known)>, DbError> {
     let mut results = results.into_iter();
     let mut next = || results.next().unwrap_or_default();
-    let (found, entries) = (incidents(next())?, next().decode("incident_entry")?);
-    Ok(found.into_iter().next().map(|incident| (incident, entries)))
+    let (found, lately) = (incidents(next())?, next().decode("incident_entry")?);
+    let told: Vec<Entry> = next().decode("incident_entry")?;
+    let page = told.first().and_then(|entry| edit::page_of(&entry.text));
+    Ok(found.into_iter().next().map(|incident| (incident, Known { lately, page })))
 }
 
 /// Stores `next` with `entries` and `messages`, if the stored version is the one before its own; the last result has a row if it was.

@@ -13,7 +13,7 @@ use crate::alert::respond::AlarmVerdict;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Severity;
-use crate::incident::edit::{self, Edit, REPEAT_MS};
+use crate::incident::edit::{self, Edit, Edited, REPEAT_MS};
 use crate::incident::{Incident, IncidentState, Opening, PageStatus, postmortem};
 use crate::ports::Db;
 use crate::record::{self, FromJson, record};
@@ -296,13 +296,10 @@ pub async fn edit<D: Db>(
     now: UnixMs,
 ) -> Result<Detailed, Problem> {
     for _ in 0..TRIES {
-        let found = db.batch(incidents::lately(id, now.plus(-REPEAT_MS)).into()).await.map_err(Problem::no_database)?;
-        let (incident, lately) = incidents::found_lately(found).map_err(Problem::no_database)?.ok_or_else(unknown)?;
-        let Some((next, entries)) = edit::edit(&incident, &lately, edit, &by.name, now) else { return show(db, id).await };
-        let messages = match edit {
-            Edit::StatusUpdate { status, text } => edit::public(&next, (*status, text), told_by, now),
-            Edit::Note(_) | Edit::Owner(_) | Edit::Severity(_) | Edit::Resolve { .. } => Vec::new(),
-        };
+        let found = db.batch(incidents::to_edit(id, now.plus(-REPEAT_MS)).into()).await.map_err(Problem::no_database)?;
+        let (incident, known) = incidents::known(found).map_err(Problem::no_database)?.ok_or_else(unknown)?;
+        let Some(Edited { next, entries, public }) = edit::edit(&incident, &known, edit, &by.name, now) else { return show(db, id).await };
+        let messages = public.map(|said| edit::public(&next, &said, told_by, now)).unwrap_or_default();
         if messages.is_empty() && matches!(edit, Edit::StatusUpdate { .. }) {
             let detail = "No channel of kind statuspage is configured, so the public would not read it. A note says it to the team.";
             return Err(Problem::new(409, "no_status_page", "There is no status page", detail));
