@@ -12,9 +12,10 @@ use parapet::channel::Addresses;
 use parapet::config::alerting::{Channel, Via};
 use parapet::outbox::deliver::Courier;
 use parapet::web::{respond, slack_actions};
+use proptest::prelude::*;
 use serde_json::json;
 use world::slack_bot::{BOT_TOKEN, CHANNEL, SLACK_API, Shown};
-use world::{EMAIL, Mood, World, at_s, block_on, interleave, switch};
+use world::{DbFault, EMAIL, Mood, World, at_s, block_on, interleave, switch};
 
 /// The switches `rules`, told to a bot's channel and to e-mail.
 fn world(rules: &[&str]) -> World {
@@ -281,4 +282,110 @@ fn nothing_that_is_stored_or_printed_holds_the_token() {
     let stored = rows.iter().map(|sql| format!("{:?}", world.db.query(sql))).collect::<Vec<_>>().concat();
     let secret = BOT_TOKEN.rsplit('-').next().unwrap();
     assert!(!stored.contains(secret) && !format!("{:?}", world.addresses).contains(secret));
+}
+
+// === the law
+
+#[derive(Debug, Clone)]
+enum Event {
+    /// A minute goes by with the switch like this.
+    Minute(bool),
+    /// The same, and the process dies after so many steps of a delivery.
+    Crash(bool, usize),
+    Act(Act),
+    /// People delete the newest message.
+    Delete,
+    Refuse(Vec<&'static str>),
+    Peer(Vec<Mood>),
+    Database(Vec<DbFault>),
+}
+
+impl Event {
+    /// Whether a message can be left behind that nobody knows of, or that cannot be changed any more.
+    fn can_leave_one_behind(&self) -> bool {
+        match self {
+            Self::Crash(..) => true,
+            Self::Refuse(errors) => errors.contains(&"edit_window_closed"),
+            Self::Peer(moods) => moods.iter().any(|mood| mood.loses_the_answer()),
+            Self::Minute(_) | Self::Act(_) | Self::Delete | Self::Database(_) => false,
+        }
+    }
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let errors = vec!["", "internal_error", "ratelimited", "edit_window_closed"];
+    let moods = vec![Mood::Takes, Mood::Busy(20), Mood::Breaks, Mood::TimesOut, Mood::TakesThenTimesOut, Mood::Unreachable];
+    let faults = vec![DbFault::None, DbFault::RefuseBefore, DbFault::LoseBefore, DbFault::LoseAfter];
+    let acts = vec![Act::Acknowledge, Act::Escalate, Act::Resolve { verdict: None }];
+    prop_oneof![
+        8 => any::<bool>().prop_map(Event::Minute),
+        1 => (any::<bool>(), 0_usize..14).prop_map(|(on, steps)| Event::Crash(on, steps)),
+        4 => prop::sample::select(acts).prop_map(Event::Act),
+        1 => Just(Event::Delete),
+        2 => prop::collection::vec(prop::sample::select(errors), 1..4).prop_map(Event::Refuse),
+        1 => prop::collection::vec(prop::sample::select(moods), 1..4).prop_map(Event::Peer),
+        1 => prop::collection::vec(prop::sample::select(faults), 1..4).prop_map(Event::Database),
+    ]
+}
+
+/// A minute in which the process dies in the middle of its first delivery.
+fn crash(world: &mut World, at_minute: i64, on: bool, steps: usize) {
+    let at = at_s(at_minute * 60);
+    world.switches(at, if on { ON } else { OFF });
+    world.tick(at);
+    let mut courier = std::mem::take(&mut world.courier);
+    let delivery = async { drop(dispatch(at, &world.config, &world.addresses, &world.db, &world.http, &mut courier).await) };
+    interleave(vec![Box::pin(delivery)], &[], Some(steps));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_newest_message_is_true_and_so_is_every_one_whose_answer_was_heard(
+        events in prop::collection::vec(any_event(), 1..25),
+        ends_on in any::<bool>(),
+    ) {
+        let mut world = world(&["s-one"]);
+        world.config.alerting.routes[0].channels = vec!["under-test".into()];
+        let mut now = 0;
+        for event in &events {
+            match event {
+                Event::Minute(on) => minute(&mut world, now, if *on { &ON } else { &OFF }),
+                Event::Crash(on, steps) => crash(&mut world, now, *on, *steps),
+                Event::Act(act) if !world.db.query("SELECT id FROM alerts").is_empty() => drop(world.act(act, at_s(now * 60))),
+                Event::Act(_) => {}
+                Event::Delete => drop(world.http.memory.borrow_mut().slack.messages.pop_last()),
+                Event::Refuse(errors) => refuse_next(&world, errors),
+                Event::Peer(moods) => world.http.next_moods(SLACK_API, moods.iter().copied()),
+                Event::Database(faults) => world.db.fail_next(faults.iter().copied()),
+            }
+            now += 1;
+        }
+        world.db.heal();
+        world.http.heal();
+        world.http.memory.borrow_mut().slack.next_errors.clear();
+        // Longer than any back-off.
+        for _ in 0..45 {
+            minute(&mut world, now, if ends_on { &ON } else { &OFF });
+            now += 1;
+        }
+        prop_assert!(world.all_closed());
+        let dead = world.messages().into_iter().filter(|(channel, _, state)| channel == "under-test" && state == "dead").count();
+        prop_assert_eq!(dead, 0);
+        let messages = messages(&world);
+        let is_over = |shown: &Shown| shown.texts.last().unwrap().contains("RESOLVED");
+        let fire = messages.iter().filter(|shown| !is_over(shown)).count();
+        let left_behind = events.iter().any(Event::can_leave_one_behind);
+        let deleted = events.iter().any(|event| matches!(event, Event::Delete));
+        if ends_on {
+            // Of what fires there is one message, and it is the newest: the others tell of what is over.
+            prop_assert!(deleted || messages.last().is_some_and(|shown| !is_over(shown)), "{:?}", messages);
+            prop_assert!(left_behind || fire <= 1, "{:?}", messages);
+        } else {
+            // Who deletes the newest looks at the one that was left behind.
+            prop_assert!(deleted && left_behind || messages.last().is_none_or(is_over), "{:?}", messages);
+            prop_assert!(left_behind || fire == 0, "{:?}", messages);
+        }
+    }
 }
