@@ -102,7 +102,7 @@ impl Play {
         world.config.alerting.time_intervals = vec![TimeInterval { id: "pause".into(), hours }];
         let everything = world.config.alerting.routes[0].clone();
         let of_first = |channel: &str, mute_times: &[&str]| Route {
-            matchers: [("rule".to_owned(), RULES[0].to_owned())].into(),
+            matchers: [("rule".to_owned(), RULES[0].to_owned())].into_iter().collect(),
             channels: vec![channel.to_owned()],
             r#continue: channel == "email",
             mute_times: mute_times.iter().map(|name| (*name).to_owned()).collect(),

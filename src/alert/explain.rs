@@ -12,13 +12,15 @@ use super::group::Opening;
 use super::incident::{AlertState, Phase, Subject, signal, step};
 use super::notification::NotifyReason;
 use super::observe::{Instance, Labels, LiveWindow, Observation, Observed, View, looks, observe};
-use super::route::{Tried, route, tried};
+use super::route::route;
 use super::suppress::{Suppression, Suppressors};
 use super::tick::{Memory, remembered, stored_minutes};
 use super::watch;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::config::alerting::Rule;
+use crate::config::matchers::Unmet;
+use crate::config::routes::{Tried, tried};
 use crate::outbox::message;
 use crate::ports::{Db, DbError};
 use crate::storage::outbox::{self, MessageRow};
@@ -123,9 +125,10 @@ fn of_alert(
     now: UnixMs,
 ) -> Value {
     let routing = route(&subject.labels, &config.alerting, addresses, None, Some(now));
-    let routes = config.alerting.routes.iter().zip(tried(&subject.labels, &config.alerting.routes));
-    let routes: Vec<Value> =
-        routes.map(|(route, tried)| json!({ "asks": route.matchers, "channels": route.channels, "does": how(tried) })).collect();
+    let routes: Vec<Value> = tried(&subject.labels, &config.alerting.routes)
+        .iter()
+        .map(|(branch, tried)| json!({ "place": branch.place(), "asks": branch.route.matchers, "channels": branch.channels, "does": how(tried) }))
+        .collect();
     let looks: Vec<Value> = looks(&rule.when)
         .iter()
         .zip(&instance.observations)
@@ -172,12 +175,13 @@ fn grouped(group: &Opening) -> Value {
 }
 
 /// What becomes of a route.
-fn how(tried: Tried<'_>) -> String {
+fn how(tried: &Tried) -> String {
     match tried {
         Tried::TakesAndContinues => "takes it, and goes on".to_owned(),
         Tried::TakesAndEnds => "takes it".to_owned(),
-        Tried::Differs { label, has: Some(has) } => format!("no: {label} is {has}"),
-        Tried::Differs { label, has: None } => format!("no: it has no {label}"),
+        Tried::TakenBelow => "takes it, by a route below".to_owned(),
+        Tried::Differs(Unmet { label, has: Some(has) }) => format!("no: {label} is {has}"),
+        Tried::Differs(Unmet { label, has: None }) => format!("no: it has no {label}"),
         Tried::NotTried => "not tried".to_owned(),
     }
 }

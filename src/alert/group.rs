@@ -32,7 +32,8 @@ use super::notification::{Group, GroupReason, Notification, NotifyReason};
 use super::tell;
 use crate::channel::Addresses;
 use crate::config::Config;
-use crate::config::alerting::{EVERY_LABEL, Route, Via};
+use crate::config::alerting::{EVERY_LABEL, Via};
+use crate::config::routes::Branch;
 use crate::ids;
 use crate::order;
 use crate::outbox::message::{self, NewMessage, Sendable};
@@ -78,15 +79,14 @@ record!(Opening { id, channel, labels, wait_ms, interval_ms, repeat_ms, .. });
 
 impl Opening {
     /// The group of an alert with `labels` that `route` sends to `channel`; `None` if the route does not group.
-    pub fn of(route: &Route, channel: &str, labels: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn of(route: &Branch<'_>, channel: &str, labels: &BTreeMap<String, String>) -> Option<Self> {
         if route.group_by.is_empty() {
             return None;
         }
         let every = route.group_by.iter().any(|label| label == EVERY_LABEL);
         let mut labels = labels.clone();
         labels.retain(|label, _| every || route.group_by.contains(label));
-        let matchers: Vec<String> = route.matchers.iter().map(|(label, value)| format!("{label}={value}")).collect();
-        let mut parts = vec![channel.to_owned(), matchers.join(","), route.group_by.join(",")];
+        let mut parts = vec![channel.to_owned(), route.asks.join(","), route.group_by.join(",")];
         // The name's length keeps `a=b` of one label from reading as another's.
         parts.extend(labels.iter().map(|(label, value)| format!("{}:{label}={value}", label.len())));
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();

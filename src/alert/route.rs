@@ -1,6 +1,6 @@
 //! Who is told: pure routing from an alert's labels to channels.
 //!
-//! Routes are tried in order; one that matches stops the search unless it says `continue`. Never silent: when every channel
+//! Routes are tried in order; one that matches stops the search unless it says `continue` ([`crate::config::routes`]). Never silent: when every channel
 //! a route names is switched off (its secret is missing), the alert goes to every channel that is on, and the ones that
 //! are off get a dead row each, which the delivery log and the health output show.
 //!
@@ -14,7 +14,8 @@ use serde::Serialize;
 use super::group::{Membership, Opening, is_groupable};
 use super::maintenance;
 use crate::channel::Addresses;
-use crate::config::alerting::{Alerting, Route};
+use crate::config::alerting::Alerting;
+use crate::config::routes::{Branch, tried};
 use crate::time::UnixMs;
 
 /// Who is told, and how that came about.
@@ -67,49 +68,14 @@ pub enum RoutingWhy {
     Muted,
 }
 
-/// What became of one route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tried<'a> {
-    /// It takes the alert, and the search goes on.
-    TakesAndContinues,
-    /// It takes the alert, and the search ends.
-    TakesAndEnds,
-    /// A label is not what it asks for.
-    Differs {
-        /// The label.
-        label: &'a str,
-        /// What the alert has; `None` when it lacks the label.
-        has: Option<&'a str>,
-    },
-    /// An earlier one ended the search.
-    NotTried,
-}
-
-/// What becomes of each route, in order, for an alert with `labels`.
-pub fn tried<'a>(labels: &'a BTreeMap<String, String>, routes: &'a [Route]) -> Vec<Tried<'a>> {
-    let mut ended = false;
-    let try_one = |route: &'a Route| {
-        if ended {
-            return Tried::NotTried;
-        }
-        let differs = route.matchers.iter().find(|(label, value)| labels.get(*label) != Some(value));
-        if let Some((label, _)) = differs {
-            return Tried::Differs { label, has: labels.get(label).map(String::as_str) };
-        }
-        ended = !route.r#continue;
-        if ended { Tried::TakesAndEnds } else { Tried::TakesAndContinues }
-    };
-    routes.iter().map(try_one).collect()
-}
-
 /// Whether `route` may tell anybody at `now`. Names without an interval (the configuration's check refuses them) mute nothing.
-fn is_open(route: &Route, alerting: &Alerting, now: UnixMs) -> bool {
+fn is_open(route: &Branch<'_>, alerting: &Alerting, now: UnixMs) -> bool {
     let intervals = |names: &[String]| -> Vec<bool> {
         let named = alerting.time_intervals.iter().filter(|interval| names.contains(&interval.id));
         named.map(|interval| maintenance::is_within(&interval.hours, now)).collect()
     };
-    let active = intervals(&route.active_times);
-    (active.is_empty() || active.contains(&true)) && !intervals(&route.mute_times).contains(&true)
+    let active = intervals(route.active_times);
+    (active.is_empty() || active.contains(&true)) && !intervals(route.mute_times).contains(&true)
 }
 
 /// Whom an alert with `labels` is told to at `now`; without a moment, when no route is muted. `except` is left out: the channel the
@@ -121,11 +87,10 @@ pub fn route(
     except: Option<&str>,
     now: Option<UnixMs>,
 ) -> Routing {
-    let takes = |(_, tried): &(&Route, Tried<'_>)| matches!(tried, Tried::TakesAndContinues | Tried::TakesAndEnds);
-    let matched = alerting.routes.iter().zip(tried(labels, &alerting.routes)).filter(takes);
+    let tried = tried(labels, &alerting.routes);
     let (mut named, mut muted): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     let mut groups = Vec::new();
-    for (route, _) in matched {
+    for (route, _) in tried.iter().filter(|(_, tried)| tried.takes()) {
         let is_open = now.is_none_or(|now| is_open(route, alerting, now));
         let list = if is_open { &mut named } else { &mut muted };
         for channel in route.channels.iter().map(String::as_str).filter(|channel| Some(*channel) != except) {
@@ -157,7 +122,7 @@ pub fn route(
 
 /// The group by which `route` tells `channel` of an alert with `labels`, if it does.
 fn opening(
-    route: &Route,
+    route: &Branch<'_>,
     channel: &str,
     labels: &BTreeMap<String, String>,
     (alerting, addresses): (&Alerting, &Addresses),

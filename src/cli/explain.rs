@@ -110,10 +110,11 @@ fn alert_lines(alert: &Value) -> Vec<String> {
         let source = if source.is_empty() { source } else { format!(" ({source})") };
         lines.push(format!("  quiet  {} {}{source}", word(&why["by"]), word(&why["id"])));
     }
-    for (place, route) in list(&alert["routes"]).iter().enumerate() {
-        let asks = Some(pairs(&route["asks"])).filter(|asks| !asks.is_empty()).unwrap_or_else(|| "everything".to_owned());
+    for route in list(&alert["routes"]) {
+        let asks = pairs(&route["asks"]) + &list(&route["asks"]).iter().map(word).collect::<Vec<_>>().join(" ");
+        let asks = if asks.is_empty() { "everything" } else { &asks };
         let to = words(&route["channels"]);
-        lines.push(format!("  route  {} {asks} → {to}: {}", place + 1, word(&route["does"])));
+        lines.push(format!("  route  {} {asks} → {to}: {}", word(&route["place"]), word(&route["does"])));
     }
     lines.push(format!(
         "  tells  {}",

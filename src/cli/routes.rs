@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use super::{ERROR, Exit, validate};
 use crate::alert::incident::Subject;
 use crate::alert::observe::Labels;
-use crate::alert::route::{RoutingWhy, Tried, route, tried};
+use crate::alert::route::{RoutingWhy, route};
 use crate::channel::Addresses;
-use crate::config::alerting::{Alerting, Route};
+use crate::config::alerting::Alerting;
+use crate::config::matchers::Unmet;
+use crate::config::routes::{Branch, Tried, tried};
 use crate::config::site::Environment;
 use crate::order;
 
@@ -73,15 +75,19 @@ pub(super) fn run(args: &Args) -> Exit {
 /// Every route with what became of it, and who is told; findings when nobody is.
 fn explained(labels: &Labels, alerting: &Alerting, addresses: &Addresses) -> (String, Exit) {
     let mut lines = vec![format!("alert  {}", matchers(labels))];
-    for (place, (route, tried)) in alerting.routes.iter().zip(tried(labels, &alerting.routes)).enumerate() {
+    let tried = tried(labels, &alerting.routes);
+    let width = tried.iter().map(|(branch, _)| branch.place().len()).max().unwrap_or_default().max(2);
+    for (branch, tried) in &tried {
+        let to = branch.channels.join(", ");
         let what = match tried {
-            Tried::TakesAndContinues => format!("takes it → {}, and goes on{}", route.channels.join(", "), hours(route)),
-            Tried::TakesAndEnds => format!("takes it → {}{}", route.channels.join(", "), hours(route)),
-            Tried::Differs { label, has: Some(has) } => format!("no: {label} is {has}"),
-            Tried::Differs { label, has: None } => format!("no: it has no {label}"),
+            Tried::TakesAndContinues => format!("takes it → {to}, and goes on{}", hours(branch)),
+            Tried::TakesAndEnds => format!("takes it → {to}{}", hours(branch)),
+            Tried::TakenBelow => "takes it, by a route below".to_owned(),
+            Tried::Differs(Unmet { label, has: Some(has) }) => format!("no: {label} is {has}"),
+            Tried::Differs(Unmet { label, has: None }) => format!("no: it has no {label}"),
             Tried::NotTried => "not tried".to_owned(),
         };
-        lines.push(format!("route {:<2} {:<28} {what}", place + 1, asks(route)));
+        lines.push(format!("route {:<width$} {:<28} {what}", branch.place(), asks(branch)));
     }
     let routing = route(labels, alerting, addresses, None, None);
     let off = routing.off.iter().map(|channel| format!("off    {channel}: {} is not set", addresses.missing(channel).unwrap_or_default()));
@@ -97,13 +103,15 @@ fn explained(labels: &Labels, alerting: &Alerting, addresses: &Addresses) -> (St
 }
 
 /// When a route tells nobody.
-fn hours(route: &Route) -> String {
+fn hours(route: &Branch<'_>) -> String {
     let named = |word: &str, names: &[String]| if names.is_empty() { String::new() } else { format!(", {word} {}", names.join(", ")) };
-    named("not during", &route.mute_times) + &named("only during", &route.active_times)
+    named("not during", route.mute_times) + &named("only during", route.active_times)
 }
 
-fn asks(route: &Route) -> String {
-    if route.matchers.is_empty() { "everything".to_owned() } else { matchers(&route.matchers) }
+/// What it asks itself, beside what those above it do.
+fn asks(route: &Branch<'_>) -> String {
+    let texts = route.route.matchers.texts();
+    if texts.is_empty() { "everything".to_owned() } else { texts.join(" ") }
 }
 
 fn matchers(labels: &Labels) -> String {

@@ -7,6 +7,7 @@ use crate::sorted::Map as BTreeMap;
 use serde::Serialize;
 
 use super::business::minute_of_day;
+use super::matchers::Matchers;
 use crate::record::{choice, record, words};
 
 /// The alerting configuration.
@@ -382,12 +383,15 @@ words!(EmailFormat { Resend "resend", Sendgrid "sendgrid", Plain "plain" });
 /// Sends alerts to channels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Route {
-    /// Labels an alert must have (`severity`, `rule` and the rule's own); empty matches all.
-    pub matchers: BTreeMap<String, String>,
+    /// What an alert must have (`severity`, `rule` and the rule's own labels); empty matches all.
+    pub matchers: Matchers,
     /// The channels' ids.
     pub channels: Vec<String>,
     /// Whether later routes are tried too.
     pub r#continue: bool,
+    /// Routes for some of its alerts; what they do not say they have from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Self>,
     /// Time intervals in which it tells nobody.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mute_times: Vec<String>,
@@ -409,9 +413,10 @@ pub struct Route {
 }
 
 record!(Route {
-    matchers = BTreeMap::new(),
-    channels,
+    matchers = Matchers::default(),
+    channels = Vec::new(),
     r#continue as "continue" = false,
+    routes = Vec::new(),
     mute_times = Vec::new(),
     active_times = Vec::new(),
     group_by = Vec::new(),

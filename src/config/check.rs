@@ -13,6 +13,7 @@ mod alerting;
 mod condition;
 mod escalation;
 mod quiet;
+mod routes;
 mod sections;
 #[cfg(test)]
 mod tests;

@@ -16,8 +16,10 @@ pub mod alerting;
 pub mod business;
 pub mod check;
 pub mod infrastructure;
+pub mod matchers;
 #[cfg(not(target_family = "wasm"))]
 pub mod read;
+pub mod routes;
 pub mod security;
 pub mod sentry;
 pub mod site;

@@ -4,6 +4,7 @@ use super::*;
 use crate::alert::incident::tests::subject;
 use crate::alert::incident::{Signal, step as alert_step};
 use crate::alert::respond::Response;
+use crate::config::alerting::Route;
 use crate::record::FromJson;
 use crate::time::SECOND_MS;
 use serde_json::json;
@@ -77,7 +78,8 @@ impl Play {
     }
 
     fn opening(&self) -> Opening {
-        Opening::of(&self.config.alerting.routes[0], "slack", &BTreeMap::from([("rule".to_owned(), "r".to_owned())])).unwrap()
+        Opening::of(&Branch::of(&self.config.alerting.routes[0], 0, None), "slack", &BTreeMap::from([("rule".to_owned(), "r".to_owned())]))
+            .unwrap()
     }
 
     /// Alert `number` fires from `at` on.
@@ -248,13 +250,16 @@ fn groups_are_told_apart_by_route_labels_and_channel() {
     let route = |json| -> Route { FromJson::from_json(json).unwrap() };
     let labels = |rule: &str| BTreeMap::from([("rule".to_owned(), rule.to_owned()), ("severity".to_owned(), "info".to_owned())]);
     let by_rule = route(json!({"channels": [], "group_by": ["rule"]}));
-    let id = |route: &Route, channel: &str, rule: &str| Opening::of(route, channel, &labels(rule)).map(|opening| opening.id);
+    let id = |route: &Route, channel: &str, rule: &str| {
+        Opening::of(&Branch::of(route, 0, None), channel, &labels(rule)).map(|opening| opening.id)
+    };
     let one = id(&by_rule, "slack", "a");
     assert_eq!(one, id(&by_rule, "slack", "a"));
     assert_ne!(one, id(&by_rule, "slack", "b"));
     assert_ne!(one, id(&by_rule, "email", "a"));
     assert_ne!(one, id(&route(json!({"channels": [], "group_by": ["rule"], "matchers": {"severity": "info"}})), "slack", "a"));
     assert_eq!(id(&route(json!({"channels": []})), "slack", "a"), None);
-    let every = Opening::of(&route(json!({"channels": [], "group_by": ["..."]})), "slack", &labels("a")).unwrap();
+    let every = route(json!({"channels": [], "group_by": ["..."]}));
+    let every = Opening::of(&Branch::of(&every, 0, None), "slack", &labels("a")).unwrap();
     assert_eq!(every.labels, labels("a"));
 }

@@ -56,3 +56,51 @@ fn nobody_is_a_finding() {
     assert!(text.contains("told   nobody"), "{text}");
     assert_eq!(exit, Exit::Findings);
 }
+
+#[test]
+fn the_path_of_an_alert_through_routes_inside_routes_is_shown() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(super::super::FOLDER);
+    let mut config = validate::check(&folder, &[Environment::Production]).unwrap().valid.remove(0).1;
+    config.alerting.routes = crate::record::read(
+        br#"[
+            { "matchers": { "team": "ops" }, "channels": ["slack-alerts"], "mute_times": ["night"], "continue": true, "routes": [
+                { "matchers": ["severity=~\"critical|warning\"", "rule!=latency-p95"], "channels": ["email"], "routes": [
+                    { "matchers": { "severity": "critical" }, "channels": ["email", "sentry"], "continue": true } ] },
+                { "matchers": { "severity": "info" }, "mute_times": ["day"] } ] },
+            { "channels": ["slack-default"] }
+        ]"#,
+    )
+    .unwrap();
+    let said = |labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let addresses = Addresses::resolve(&config.alerting, |_| Some("set".to_owned()));
+        explained(&labels, &config.alerting, &addresses).0
+    };
+    insta::assert_snapshot!(said(&[("severity", "critical"), ("team", "ops"), ("rule", "origin-down")]), @r#"
+    alert  rule=origin-down severity=critical team=ops
+    route 1     team=ops                     takes it, by a route below
+    route 1.1   severity=~"critical|warning" rule!=latency-p95 takes it, by a route below
+    route 1.1.1 severity=critical            takes it → email, sentry, and goes on, not during night
+    route 1.2   severity=info                not tried
+    route 2     everything                   takes it → slack-default
+    told   email, sentry, slack-default
+    "#);
+    insta::assert_snapshot!(said(&[("severity", "info"), ("team", "ops"), ("rule", "origin-down")]), @r#"
+    alert  rule=origin-down severity=info team=ops
+    route 1     team=ops                     takes it, by a route below
+    route 1.1   severity=~"critical|warning" rule!=latency-p95 no: severity is info
+    route 1.1.1 severity=critical            not tried
+    route 1.2   severity=info                takes it → slack-alerts, not during day
+    route 2     everything                   takes it → slack-default
+    told   slack-alerts, slack-default
+    "#);
+    insta::assert_snapshot!(said(&[("severity", "warning"), ("team", "ops"), ("rule", "latency-p95")]), @r#"
+    alert  rule=latency-p95 severity=warning team=ops
+    route 1     team=ops                     takes it → slack-alerts, and goes on, not during night
+    route 1.1   severity=~"critical|warning" rule!=latency-p95 no: rule is latency-p95
+    route 1.1.1 severity=critical            not tried
+    route 1.2   severity=info                no: severity is warning
+    route 2     everything                   takes it → slack-default
+    told   slack-alerts, slack-default
+    "#);
+}

@@ -1,10 +1,10 @@
-//! Checks of channels, routes and rules: everything refers to something, and every alert reaches somebody.
+//! Checks of channels and rules: everything refers to something.
 
 use crate::sorted::Map as BTreeMap;
 
-use super::{Findings, condition, quiet, suggest, texts};
+use super::{Findings, condition, routes, texts};
 use crate::config::Config;
-use crate::config::alerting::{Alerting, EVERY_LABEL, Route, Rule, Via};
+use crate::config::alerting::{Alerting, Via};
 
 /// Labels every alert has; a rule cannot set them itself.
 const GIVEN_LABELS: [&str; 2] = ["severity", "rule"];
@@ -41,49 +41,7 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
         }
     }
     let ids: Vec<&str> = alerting.channels.iter().map(|channel| channel.id.as_str()).collect();
-    for (index, route) in alerting.routes.iter().enumerate() {
-        let at = |key: &str| format!("/alerting/routes/{index}/{key}");
-        if route.channels.is_empty() {
-            found.add(at("channels"), "this route leads nowhere", "name at least one channel");
-        }
-        for (place, channel) in route.channels.iter().enumerate().filter(|(_, channel)| !ids.contains(&channel.as_str())) {
-            found.add_drawn_from(
-                ids_of("/alerting/channels", ids.len()),
-                at(&format!("channels/{place}")),
-                format!("there is no channel `{channel}`"),
-                suggest(channel, ids.iter().copied(), &format!("use one of: {}", ids.join(", "))),
-            );
-        }
-        if let Some(earlier) = alerting.routes.iter().take(index).position(|earlier| !earlier.r#continue && takes_all_of(earlier, route)) {
-            let drawn_from =
-                vec![format!("/alerting/routes/{earlier}/matchers"), format!("/alerting/routes/{earlier}/continue"), at("matchers")];
-            let what = format!("this route is never reached: route {} takes all its alerts and does not `continue`", earlier + 1);
-            found.add_drawn_from(drawn_from, format!("/alerting/routes/{index}"), what, "move it up, or set `continue: true` there");
-        }
-        grouping(alerting, route, &format!("/alerting/routes/{index}"), found);
-    }
-}
-
-/// Timings belong to groups, and groups to labels that alerts have.
-fn grouping(alerting: &Alerting, route: &Route, at: &str, found: &mut Findings) {
-    for (place, label) in route.group_by.iter().enumerate().filter(|(_, label)| *label != EVERY_LABEL) {
-        quiet::label(alerting, label, format!("{at}/group_by/{place}"), found);
-    }
-    let timings = [
-        ("group_wait", route.group_wait_ms, super::GROUP_WAIT_MS),
-        ("group_interval", route.group_interval_ms, super::GROUP_INTERVAL_MS),
-        ("repeat_interval", route.repeat_interval_ms, super::REPEAT_INTERVAL_MS),
-    ];
-    for (key, value_ms, range) in timings {
-        let Some(value_ms) = value_ms else { continue };
-        let place = format!("{at}/{key}_ms");
-        if route.group_by.is_empty() {
-            let fix = "name the labels of a group: `group_by: [rule]`, or `[...]` for every label";
-            found.add_drawn_from(vec![format!("{at}/group_by")], place, format!("`{key}` does nothing without `group_by`"), fix);
-        } else {
-            found.duration(place, value_ms, &range);
-        }
-    }
+    routes::routes(alerting, &ids, found);
 }
 
 /// Ids become parts of addresses, and a component is found by a whole label.
@@ -125,11 +83,6 @@ fn binding(name: &str, at: String, example: &str, found: &mut Findings) {
     }
 }
 
-/// Whether every alert that `later` matches matches `earlier` too.
-fn takes_all_of(earlier: &Route, later: &Route) -> bool {
-    earlier.matchers.iter().all(|(label, value)| later.matchers.get(label) == Some(value))
-}
-
 /// The list and each entry's id: what a verdict "there is none of that id" rests on.
 pub(super) fn ids_of(list: &str, len: usize) -> Vec<String> {
     std::iter::once(list.to_owned()).chain((0..len).map(|index| format!("{list}/{index}/id"))).collect()
@@ -169,25 +122,6 @@ pub(super) fn rules(config: &Config, found: &mut Findings) {
         condition::condition(config, &rule.when, &at("when"), found);
         texts::texts(rule, &format!("/alerting/rules/{index}"), found);
         condition::instances(rule, &format!("/alerting/rules/{index}"), found);
-        reaches_somebody(alerting, rule, index, found);
+        routes::reaches_somebody(alerting, rule, index, found);
     }
-}
-
-fn reaches_somebody(alerting: &Alerting, rule: &Rule, index: usize, found: &mut Findings) {
-    let label = |name: &str| match name {
-        "severity" => Some(rule.severity.as_str()),
-        "rule" => Some(rule.id.as_str()),
-        other => rule.labels.get(other).map(String::as_str),
-    };
-    if alerting.routes.iter().any(|route| route.matchers.iter().all(|(name, value)| label(name) == Some(value))) {
-        return;
-    }
-    let own = ["id", "severity", "labels"].map(|key| format!("/alerting/rules/{index}/{key}"));
-    let routes = (0..alerting.routes.len()).map(|route| format!("/alerting/routes/{route}/matchers"));
-    found.add_drawn_from(
-        own.into_iter().chain(["/alerting/routes".to_owned()]).chain(routes).collect(),
-        format!("/alerting/rules/{index}"),
-        format!("nobody is told about `{}`: no route matches its labels", rule.id),
-        "add a route for it, or a last route without matchers",
-    );
 }

@@ -4,6 +4,7 @@ use super::alerting::ids_of;
 use super::{Findings, suggest};
 use crate::alert::matcher::{Matcher, Operator};
 use crate::config::alerting::{Alerting, Span, Weekday};
+use crate::config::routes::every;
 use crate::telemetry::series::name;
 
 /// Labels every alert has when matchers look at it.
@@ -52,10 +53,10 @@ pub(super) fn time_intervals(alerting: &Alerting, found: &mut Findings) {
         found.id(at("id"), &interval.id);
         hours((&interval.hours.days, &interval.hours.hours, &interval.hours.zone), &at("hours"), found);
     }
-    for (index, route) in alerting.routes.iter().enumerate() {
-        for (key, names) in [("mute_times", &route.mute_times), ("active_times", &route.active_times)] {
+    for branch in every(&alerting.routes) {
+        for (key, names) in [("mute_times", &branch.route.mute_times), ("active_times", &branch.route.active_times)] {
             for (place, name) in names.iter().enumerate().filter(|(_, name)| !ids.contains(&name.as_str())) {
-                let at = format!("/alerting/routes/{index}/{key}/{place}");
+                let at = format!("{}/{key}/{place}", branch.pointer());
                 let fix = suggest(name, ids.iter().copied(), "use the id of an entry of `time_intervals`");
                 found.add_drawn_from(ids_of("/alerting/time_intervals", ids.len()), at, format!("there is no time interval `{name}`"), fix);
             }
@@ -75,7 +76,7 @@ pub(super) fn hours((days, hours, zone): (&[Weekday], &Span, &str), at: &str, fo
     found.zone(format!("{at}/zone"), zone);
 }
 
-fn matchers(alerting: &Alerting, texts: &[String], at: &str, found: &mut Findings) {
+pub(super) fn matchers(alerting: &Alerting, texts: &[String], at: &str, found: &mut Findings) {
     for (place, text) in texts.iter().enumerate() {
         let at = format!("{at}/{place}");
         match Matcher::parse(text) {

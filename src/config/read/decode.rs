@@ -58,8 +58,9 @@ impl<'a> Decoder<'a> {
         self.places.insert(pointer.to_owned(), node.at);
         let decoded = match shape {
             Shape::List(item) => self.list(node, item, pointer),
-            Shape::Labels => self.labels(node, pointer),
-            Shape::Map(keys) => self.map(node, keys, pointer),
+            Shape::Matchers if matches!(node.value, Value::List(_)) => self.list(node, &Shape::Text, pointer),
+            Shape::Labels | Shape::Matchers => self.labels(node, pointer),
+            Shape::Map(keys) | Shape::Again(keys, _) => self.map(node, keys, pointer),
             Shape::OneOf(keys) => self.one_of(node, keys, pointer),
             Shape::NumberOr(keys) if matches!(node.value, Value::Map(_)) => self.one_of(node, keys, pointer),
             scalar => scalar_value(node, scalar).map_err(|(message, fix)| self.complain(node.at, message, fix)).ok(),
@@ -247,7 +248,9 @@ fn scalar_value(node: &Node, shape: &Shape) -> Result<Json, Mistake> {
             Err((message, fix)) if fix == UNITS => Err((message, example(shape))),
             Err(mistake) => Err(mistake),
         },
-        Shape::List(_) | Shape::Labels | Shape::Map(_) | Shape::OneOf(_) => wrong(expected(shape), &example(shape)),
+        Shape::List(_) | Shape::Labels | Shape::Matchers | Shape::Map(_) | Shape::Again(..) | Shape::OneOf(_) => {
+            wrong(expected(shape), &example(shape))
+        }
     }
 }
 
@@ -260,7 +263,7 @@ fn expected(shape: &Shape) -> &'static str {
         Shape::Choice(_) => "one word",
         Shape::Duration(_) | Shape::Lookback(_) => "a duration",
         Shape::List(_) => "a list",
-        Shape::Labels | Shape::Map(_) | Shape::OneOf(_) => "a map of keys",
+        Shape::Labels | Shape::Matchers | Shape::Map(_) | Shape::Again(..) | Shape::OneOf(_) => "a map of keys",
     }
 }
 

@@ -329,10 +329,19 @@ static CHANNEL: [Key; 3] = [
     Key::optional("send_resolved", Shape::Flag, "Whether the end of an alert is told too; left out, yes."),
 ];
 
-static ROUTE: [Key; 9] = [
-    Key::optional("matchers", Shape::Labels, "Labels an alert must have; none matches all."),
-    Key::new("channels", Shape::List(&Shape::Text), "The channels' ids."),
+static ROUTE: [Key; 10] = [
+    Key::optional(
+        "matchers",
+        Shape::Matchers,
+        "What an alert must have: labels with their values, or a list of matchers such as `severity=~\"critical|warning\"`; none matches all.",
+    ),
+    Key::optional("channels", Shape::List(&Shape::Text), "The channels' ids; left out, those of the route above."),
     Key::optional("continue", Shape::Flag, "Whether later routes are tried too; left out, no."),
+    Key::optional(
+        "routes",
+        Shape::List(&Shape::Again(&ROUTE, "#/properties/routes/items")),
+        "Routes for some of its alerts; what none of them takes is its own, and what they do not say they have from it.",
+    ),
     Key::optional(
         "mute_times",
         Shape::List(&Shape::Text),

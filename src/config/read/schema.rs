@@ -45,7 +45,9 @@ fn of(shape: &Shape) -> Value {
         Shape::Lookback(_) => json!({ "type": "string", "pattern": "^([0-9]+[smhd]|today)$" }),
         Shape::List(item) => json!({ "type": "array", "items": of(item) }),
         Shape::Labels => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Shape::Matchers => json!({ "oneOf": [of(&Shape::Labels), of(&Shape::List(&Shape::Text))] }),
         Shape::Map(keys) => map(keys),
+        Shape::Again(_, place) => json!({ "$ref": place }),
         Shape::OneOf(keys) => one_of(keys),
         Shape::NumberOr(keys) => json!({ "oneOf": [{ "type": "number" }, one_of(keys)] }),
     }

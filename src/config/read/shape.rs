@@ -28,8 +28,12 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// Text for each of any keys.
     Labels,
+    /// Text for each of any keys, or a list of texts.
+    Matchers,
     /// These keys and no others.
     Map(&'static [Key]),
+    /// A map of the same keys as one further out, which stands at that place of the schema.
+    Again(&'static [Key], &'static str),
     /// Exactly one of these keys.
     OneOf(&'static [Key]),
     /// A number, or exactly one of these keys.
@@ -85,7 +89,7 @@ impl Shape {
     /// The keys a map of this shape may have.
     pub(super) fn keys(&self) -> &'static [Key] {
         match self {
-            Self::Map(keys) | Self::OneOf(keys) | Self::NumberOr(keys) => keys,
+            Self::Map(keys) | Self::Again(keys, _) | Self::OneOf(keys) | Self::NumberOr(keys) => keys,
             _ => &[],
         }
     }
@@ -101,8 +105,8 @@ impl Shape {
             Self::Choice(words) => json!(words.first()),
             Self::Lookback(range) => json!({ "ms": range.start() }),
             Self::List(_) => json!([]),
-            Self::Labels => json!({}),
-            Self::Map(keys) => {
+            Self::Labels | Self::Matchers => json!({}),
+            Self::Map(keys) | Self::Again(keys, _) => {
                 let required = keys.iter().filter(|key| key.need == Need::Required);
                 Value::Object(required.map(|key| (key.field.to_owned(), key.shape.placeholder())).collect())
             }

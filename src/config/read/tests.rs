@@ -42,6 +42,14 @@ fn every_channel_the_readme_shows_reads() {
 }
 
 #[test]
+fn the_routes_the_readme_shows_read() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let shown = readme.split("```yaml\n").find(|block| block.contains("    routes:\n")).unwrap().split("```").next().unwrap();
+    let found = mistakes(&[("alerting", "  - matchers: { team: ops }\n    channels: [slack-alerts]\n    group_by: [rule]\n", shown)]);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn a_folder_with_ten_mistakes_gets_ten_diagnostics_in_one_go() {
     let found = mistakes(&[
         ("alerting", "severity: critical\n    when:\n      ratio:", "severity: crticial\n    when:\n      ratio:"),
@@ -259,6 +267,7 @@ const SINGLE_MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "this route is never reached: route 5",
         "move it up",
     ),
+    (RULES, "    channels: [slack-security]\n", "", "this route leads nowhere", "name at least one channel"),
     (RULES, "class: 5xx", "clas: 5xx", "`http_requests_total` has no label `clas`", "did you mean `class`?"),
     (RULES, "aggregate: p95", "aggregate: last", "is a distribution and has no such aggregate", "use avg, p50"),
     (RULES, "over: today\n", "over: 24h\n", "a target is a sum over the day", "use `aggregate: sum` and `over: today`"),
@@ -338,6 +347,43 @@ const GOOD_WINDOW: &str = maintenance!("sat, sun", "02:00", "Africa/Johannesburg
 #[test]
 fn a_maintenance_window_with_all_its_keys_reads() {
     assert_eq!(mistakes(&[("alerting", "maintenance: []", GOOD_WINDOW)]), []);
+}
+
+#[test]
+fn a_mistake_in_a_route_inside_a_route_is_told_at_its_place() {
+    // Below route 2, whose alerts are of team security.
+    let below = |routes: &str| {
+        let routes = format!("channels: [slack-security]\n    routes: [{routes}]");
+        mistakes(&[("alerting", "channels: [slack-security]", &routes)])
+    };
+    for routes in [
+        "{ matchers: { severity: critical }, continue: true }, { matchers: { severity: critical }, group_wait: 1m }",
+        "{ matchers: [\"severity=~critical|info\", rule!=latency-p95] }, { matchers: { severity: warning } }, {}",
+        "{ routes: [{ routes: [{}] }] }",
+    ] {
+        assert_eq!(below(routes), [], "{routes}");
+    }
+    for (routes, message, fix) in [
+        ("{ matchers: { team: ops } }", "never reached: route 2 above it takes no alert with team=\"ops\"", "move it out"),
+        ("{ routes: [{ matchers: [team=ops] }] }", "never reached: route 2 above it takes no alert with team=\"ops\"", "move it out"),
+        ("{}, { matchers: [severity=info] }", "never reached: route 2.1 takes all its alerts and does not `continue`", "move it up"),
+        (
+            "{ matchers: [\"severity=~critical|warning\"] }, { matchers: { severity: critical } }",
+            "never reached: route 2.1 takes all its alerts and does not `continue`",
+            "set `continue: true` there",
+        ),
+        ("{ routes: [{ routes: [{ routes: [{}] }] }] }", "routes stand inside each other 4 deep at most", "with the matchers of both"),
+        ("{ matchers: [severity=crit] }", "there is no severity `crit`", "did you mean `critical`?"),
+        ("{ matchers: [\"severity=~[cw].*\"] }", "this is not a matcher", "is not supported"),
+        ("{ channels: [slack-secruity] }", "there is no channel `slack-secruity`", "did you mean `slack-security`?"),
+        ("{ mute_times: [night] }", "there is no time interval `night`", "use the id of an entry"),
+        ("{ group_wiat: 1m }", "unknown key `group_wiat`", "did you mean `group_wait`?"),
+    ] {
+        let found = below(routes);
+        assert_eq!(found.len(), 1, "{routes}: {found:#?}");
+        assert!(found[0].message.contains(message) && found[0].fix.contains(fix), "{routes}: {found:#?}");
+        assert!(found[0].line == 41, "{found:#?}");
+    }
 }
 
 #[test]
@@ -444,6 +490,7 @@ fn examples(shape: &Shape) -> Vec<serde_json::Value> {
         Shape::Choice(words) => words.iter().map(|word| json!(word)).collect(),
         Shape::List(item) => examples(item).into_iter().map(|item| json!([item])).collect(),
         Shape::Labels => vec![json!({ "a": "b" })],
+        Shape::Matchers => vec![json!({ "a": "b" }), json!(["a!=b"])],
         Shape::Lookback(_) => vec![shape.placeholder(), json!("today")],
         Shape::Integer(range) => vec![json!(range.start()), json!(range.end())],
         Shape::Map(keys) => {
