@@ -82,6 +82,25 @@ fn a_group_hears_the_same() {
 }
 
 #[test]
+fn a_group_is_not_reminded_of_what_comes_and_goes_and_then_counts_from_when_it_settled() {
+    let mut world = nervous();
+    let route = &mut world.config.alerting.routes[0];
+    (route.group_by, route.repeat_interval_ms) = (vec!["rule".into()], Some(40 * 60_000));
+    flapping(&mut world);
+    for at in 35..200 {
+        minute(&mut world, at, if at < 150 && (at / 10) % 2 == 1 { 0.0 } else { 1.0 });
+    }
+    assert_eq!(words(&world)[4..], ["FLAPPING", "FIRING"], "flapped for two hours, settled half an hour after minute 140");
+    for at in 200..300 {
+        minute(&mut world, at, 1.0);
+    }
+    let heard = world.http.heard.borrow();
+    let reminders: Vec<i64> =
+        heard.iter().filter(|heard| heard.peer == SLACK).skip(5).map(|heard| heard.at.since(at_s(0)) / 60_000).collect();
+    assert_eq!(reminders, [170, 211, 252, 293], "and from then on like any other");
+}
+
+#[test]
 fn nobody_taking_it_it_escalates_and_whoever_has_it_has_it_until_it_settles() {
     for takes in [false, true] {
         let mut world = nervous();
@@ -127,8 +146,8 @@ proptest! {
         let mut world = nervous();
         if grouped {
             world.config.alerting.routes[0].group_by = vec!["rule".into()];
-            // A reminder after four hours is no news.
-            world.config.alerting.routes[0].repeat_interval_ms = Some(0);
+            // Longer than it ever fires without a break, 45 minutes, and shorter than it may flap.
+            world.config.alerting.routes[0].repeat_interval_ms = Some(50 * 60_000);
         }
         let (mut now, mut value) = (0, 0.0);
         for span in spans {

@@ -16,7 +16,7 @@
 //!
 //! Where we differ, so that nothing is lost: a told alert that is silenced stays told, and its end is heard; a change after a long
 //! calm, and that all of a group is over, is told at once instead of at the next beat of the interval; a group all of whose alerts
-//! somebody has is not repeated.
+//! somebody has, or come and go, is not repeated.
 //!
 //! Slack, e-mail and webhooks are told by groups. Sentry, PagerDuty, Statuspage and CloudEvents have an issue or incident per
 //! alert, so they are told of each alert by itself. Invariant: a group's message and its new state are one write, which happens
@@ -148,6 +148,8 @@ pub struct Member<'a> {
     pub state: &'a AlertState,
     /// Whether something keeps it quiet.
     pub is_quiet: bool,
+    /// Whether this tick says of it that it no longer comes and goes, and fires.
+    pub has_settled: bool,
 }
 
 impl Member<'_> {
@@ -243,7 +245,10 @@ fn step(
     let why = if now < due_at { None } else { dedup(last, (&ids, &resolved), now, repeats, wants_ends) };
     let Some(why) = why else {
         let opens = state.opened_at.is_none();
-        return if opens { moved(GroupState { opened_at: Some(opened_at), ..state.clone() }, None) } else { None };
+        // What is said of an alert that has settled is a reminder too: the next one counts from here.
+        let told_at = if own.iter().any(|member| member.has_settled) { Some(now) } else { state.told_at };
+        let is_changed = opens || told_at != state.told_at;
+        return if is_changed { moved(GroupState { opened_at: Some(opened_at), told_at, ..state.clone() }, None) } else { None };
     };
     let next = GroupState { opened_at: Some(opened_at), told_at: Some(now), firing: ids, resolved: resolved.clone(), ..state.clone() };
     let next = if firing.is_empty() { GroupState { resolved, ..idle(&next) } } else { next };
@@ -284,8 +289,13 @@ fn concerned<'a>(known: &[String], own: &[Member<'a>], all: &BTreeMap<&str, Memb
 }
 
 /// After how long the group is told of again; `None`, not now: never, or somebody has all of it, or it is quiet, or its route is muted.
+/// Of an alert that comes and goes people know that they hear when it has settled: it is owed no reminder, and escalates if nobody has it.
 fn repeats(group: &Opening, firing: &[Member<'_>], now: UnixMs, (config, addresses): (&Config, &Addresses)) -> Option<i64> {
-    let owed = firing.iter().find(|member| !member.is_quiet && !member.is_taken(now))?;
+    let is_owed = |member: &&Member<'_>| {
+        let is_steady = member.state.flapping.is_none() && !member.has_settled;
+        is_steady && !member.is_quiet && !member.is_taken(now)
+    };
+    let owed = firing.iter().find(is_owed)?;
     let is_open = || tell::reaches(owed.state, &group.channel, (config, addresses), now);
     (group.repeat_ms > 0 && is_open()).then_some(group.repeat_ms)
 }
