@@ -11,7 +11,7 @@ use crate::time::UnixMs;
 
 /// Those of `rules` that a tick at `now` evaluates; all of them if it is the first.
 pub(super) fn due<'r>(rules: &'r [Rule], last: Option<&LastTick>, now: UnixMs) -> Vec<&'r Rule> {
-    let last = last.filter(|last| !last.was_blind()).map(|last| last.at);
+    let last = last.filter(|last| !last.was_blind).map(|last| last.at);
     rules.iter().filter(|rule| last.is_none_or(|last| met_boundary(rule.interval_ms, last, now))).collect()
 }
 

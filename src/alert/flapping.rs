@@ -8,10 +8,12 @@
 use super::incident::{AlertState, Phase, Transition};
 use super::notification::NotifyReason;
 use crate::config::alerting::Flapping;
+use crate::config::check::FLAPS;
 use crate::time::{UnixMs, human_span};
 
 /// Moments kept of an alert: the most `times` can be.
-const MAX_KEPT: usize = 10;
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of moments, checked to be small")]
+const MAX_KEPT: usize = *FLAPS.end() as usize;
 
 /// `flaps` and `now`, the oldest dropped.
 pub fn with(flaps: &[UnixMs], now: UnixMs) -> Vec<UnixMs> {

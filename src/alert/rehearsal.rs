@@ -60,7 +60,7 @@ impl<'a> Rehearsal<'a> {
             (subject.id, subject.rule, judged.verdict)
         });
         let verdicts = verdicts.collect();
-        self.memory.last = Some(LastTick { at: now, report: serde_json::to_string(&report).unwrap_or_default() });
+        self.memory.last = Some(LastTick::of(now, &serde_json::to_string(&report).unwrap_or_default()));
         let mut ticked = Ticked { changed: Vec::new(), messages: Vec::new(), verdicts };
         for change in changes {
             match self.memory.states.iter_mut().find(|state| state.subject.id == change.next.subject.id) {

@@ -281,7 +281,7 @@ pub(super) async fn remembered(now: UnixMs, db: &impl Db) -> Result<Memory, DbEr
     let last = alerts::newest_tick(next())?;
     Ok(Memory {
         states,
-        since: last.as_ref().map_or(now, LastTick::since),
+        since: last.as_ref().map_or(now, |last| last.since),
         last,
         channels: next().decode("channels")?,
         audit: next().decode("outbox")?.into_iter().next().unwrap_or_default(),

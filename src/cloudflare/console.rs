@@ -351,7 +351,7 @@ impl Call<'_> {
         let alerting = alerts::health(self.env, &self.config, self.now).await.ok();
         let ticks = alerts::counts(self.env).await.ok().map(|(_, last)| Ticks {
             last_at: last.as_ref().map(|last| last.at),
-            overdue: last.map(|last| last.overdue()).unwrap_or_default(),
+            overdue: last.map(|last| last.overdue).unwrap_or_default(),
         });
         let ask = Ask { now: self.now, window_ms: LIVE_MS, detail: Detail::Merged };
         let (live, missing_shards) = collectors::ask_live(self.env, "/window", Some(ask)).await;

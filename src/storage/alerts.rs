@@ -79,18 +79,21 @@ pub fn last_tick() -> Statement {
     Statement::new("SELECT at, report FROM tick WHERE id = 1", [])
 }
 
-/// The newest tick that was applied.
+/// The newest tick that was applied, and what the next one needs of its report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastTick {
     /// Its `now`.
     pub at: UnixMs,
-    /// Its report, JSON.
-    pub report: String,
+    /// The first tick ever, which each report hands on; long ago, if this one does not know it.
+    pub since: UnixMs,
+    /// Whether it could not see what some rule looks at.
+    pub was_blind: bool,
+    /// The alerts of which something was owed to people for too long.
+    pub overdue: Vec<String>,
 }
 
-record!(LastTick { at, report, .. });
-
-/// What the next tick needs of a report.
+/// What is read of a report.
+#[derive(Default)]
 struct Told {
     since: UnixMs,
     verdicts: BTreeMap<String, u64>,
@@ -100,29 +103,23 @@ struct Told {
 record!(Told { since = UnixMs(0), verdicts = BTreeMap::new(), overdue = Vec::new(), .. });
 
 impl LastTick {
-    /// The first tick ever, which each report hands on; long ago, if this one does not know it.
-    pub fn since(&self) -> UnixMs {
-        self.told().map_or(UnixMs(0), |report| report.since)
-    }
-
-    /// Whether it could not see what some rule looks at.
-    pub fn was_blind(&self) -> bool {
-        self.told().is_some_and(|report| report.verdicts.contains_key("blind"))
-    }
-
-    /// The alerts of which something was owed to people for too long.
-    pub fn overdue(&self) -> Vec<String> {
-        self.told().map(|report| report.overdue).unwrap_or_default()
-    }
-
-    fn told(&self) -> Option<Told> {
-        record::read(self.report.as_bytes()).ok()
+    /// The tick at `at` with this `report`, JSON; one that does not read knows nothing.
+    pub fn of(at: UnixMs, report: &str) -> Self {
+        let Told { since, verdicts, overdue } = record::read(report.as_bytes()).unwrap_or_default();
+        Self { at, since, was_blind: verdicts.contains_key("blind"), overdue }
     }
 }
 
 /// What [`last_tick`] found; `None` before the first.
 pub fn newest_tick(result: StatementResult) -> Result<Option<LastTick>, DbError> {
-    Ok(result.decode::<LastTick>("tick")?.into_iter().next())
+    struct Row {
+        at: UnixMs,
+        report: String,
+    }
+
+    record!(Row { at, report, .. });
+    let newest = result.decode::<Row>("tick")?.into_iter().next();
+    Ok(newest.map(|row| LastTick::of(row.at, &row.report)))
 }
 
 /// Remembers the tick at `at`, unless a newer one was.
