@@ -7,7 +7,8 @@
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
 //! `usual` what is normal there, `surroundings` how its number went (`trend`, drawn by `sparkline`), `pushed` what a tick makes of alerts
 //! that others send. `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what
-//! they make of one rule now, or made of it earlier.
+//! they make of one rule now, or made of it earlier. `weekly` writes the week's report, `shift` says
+//! who bore its alerts.
 
 pub mod anomaly;
 pub mod audit;
@@ -36,6 +37,7 @@ pub mod quantity;
 pub mod rehearsal;
 pub mod respond;
 pub mod route;
+pub mod shift;
 pub mod sparkline;
 pub mod storm;
 pub mod suppress;
@@ -48,3 +50,4 @@ mod unusual;
 mod usual;
 pub mod warm_up;
 pub mod watch;
+pub mod weekly;

@@ -18,8 +18,10 @@ use crate::record::{record, words};
 use crate::time::{MINUTE_MS, UnixMs, human_span};
 
 mod group;
+mod weekly;
 
 pub use group::{Group, GroupReason};
+pub use weekly::{MAX_SHOWN, Noisy, Weekly};
 
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +47,8 @@ pub enum NotifyReason {
     Settled,
     /// Somebody asked for a test.
     Test,
+    /// A week is over: what its alerts were.
+    Report,
 }
 
 words!(NotifyReason {
@@ -58,11 +62,12 @@ words!(NotifyReason {
     Flapping "flapping",
     Settled "settled",
     Test "test",
+    Report "report",
 });
 
 impl NotifyReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::First,
         Self::Resolved,
         Self::RuleRemoved,
@@ -73,6 +78,7 @@ impl NotifyReason {
         Self::Flapping,
         Self::Settled,
         Self::Test,
+        Self::Report,
     ];
 
     /// The stored and sent text.
@@ -88,6 +94,7 @@ impl NotifyReason {
             Self::Flapping => "flapping",
             Self::Settled => "settled",
             Self::Test => "test",
+            Self::Report => "report",
         }
     }
 
@@ -108,7 +115,8 @@ impl NotifyReason {
             | Self::Update
             | Self::Flapping
             | Self::Settled
-            | Self::Test => false,
+            | Self::Test
+            | Self::Report => false,
         }
     }
 
@@ -116,7 +124,7 @@ impl NotifyReason {
     pub fn says_firing(self) -> bool {
         match self {
             Self::First | Self::Escalated | Self::StillFiring | Self::Flapping | Self::Settled => true,
-            Self::Resolved | Self::RuleRemoved | Self::Acknowledged | Self::Update | Self::Test => false,
+            Self::Resolved | Self::RuleRemoved | Self::Acknowledged | Self::Update | Self::Test | Self::Report => false,
         }
     }
 
@@ -124,7 +132,7 @@ impl NotifyReason {
     pub fn repeats(self) -> bool {
         match self {
             Self::Escalated | Self::Acknowledged | Self::StillFiring | Self::Update | Self::Flapping | Self::Settled => true,
-            Self::First | Self::Resolved | Self::RuleRemoved | Self::Test => false,
+            Self::First | Self::Resolved | Self::RuleRemoved | Self::Test | Self::Report => false,
         }
     }
 }
@@ -228,6 +236,9 @@ pub struct Notification {
     /// The group the message is about, if its route groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Box<Group>>,
+    /// The week it reports, if it is about no alert at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<Weekly>>,
 }
 
 record!(Notification {
@@ -256,6 +267,7 @@ record!(Notification {
     dashboard,
     site,
     group,
+    report,
     ..
 });
 
@@ -294,6 +306,7 @@ impl Notification {
             dashboard: dashboard_url(site, at, at),
             site: Stamp::from(site),
             group: None,
+            report: None,
         }
     }
 
@@ -302,7 +315,7 @@ impl Notification {
         self.group.as_ref().is_some_and(|group| group.id == self.alert)
     }
 
-    /// `FIRING`, `FLAPPING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED`, `UPDATE` or `TEST`.
+    /// `FIRING`, `FLAPPING`, `ESCALATED`, `ACKNOWLEDGED`, `RESOLVED`, `UPDATE`, `TEST` or `REPORT`.
     pub fn state_word(&self) -> &'static str {
         match self.reason {
             NotifyReason::First | NotifyReason::StillFiring | NotifyReason::Settled => "FIRING",
@@ -312,11 +325,15 @@ impl Notification {
             NotifyReason::Resolved | NotifyReason::RuleRemoved => "RESOLVED",
             NotifyReason::Update => "UPDATE",
             NotifyReason::Test => "TEST",
+            NotifyReason::Report => "REPORT",
         }
     }
 
     /// The one title grammar: `FIRING critical · API error rate 6.4 % > 2 % · route=/api/bookings · production`.
     pub fn title(&self) -> String {
+        if self.reason == NotifyReason::Report {
+            return format!("{} · {}", self.name, self.site.environment);
+        }
         let mut parts = vec![format!("{} {}", self.state_word(), self.severity.as_str()), self.headline()];
         parts.extend(self.place());
         parts.push(self.site.environment.clone());
@@ -457,7 +474,8 @@ impl Notification {
             | NotifyReason::Update
             | NotifyReason::Flapping
             | NotifyReason::Settled
-            | NotifyReason::Test => None,
+            | NotifyReason::Test
+            | NotifyReason::Report => None,
         }
     }
 }

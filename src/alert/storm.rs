@@ -68,7 +68,8 @@ fn crowd(changes: &[Change], stored: &BTreeMap<&str, &AlertState>, channel: &str
                         | NotifyReason::Update
                         | NotifyReason::Flapping
                         | NotifyReason::Settled
-                        | NotifyReason::Test => false,
+                        | NotifyReason::Test
+                        | NotifyReason::Report => false,
                     }
             })
     };

@@ -115,7 +115,7 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
             next.muted.retain(|channel| !routing.channels.contains(channel) && !routing.off.contains(channel));
             routing
         }
-        NotifyReason::First | NotifyReason::Flapping | NotifyReason::Test => {
+        NotifyReason::First | NotifyReason::Flapping | NotifyReason::Test | NotifyReason::Report => {
             let (mut routing, taken) = first(&next, config, addresses, now);
             let is_told = routing.why != RoutingWhy::Muted;
             (next.told_at, next.escalated) = (is_told.then_some(now), taken);
@@ -271,6 +271,7 @@ pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config
         dashboard: dashboard_url(&config.site, state.since, state.at),
         site: Stamp::from(&config.site),
         group: None,
+        report: None,
     })
 }
 

@@ -65,6 +65,7 @@ fn kind(reason: NotifyReason) -> &'static str {
         NotifyReason::Resolved | NotifyReason::RuleRemoved => "dev.parapet.alert.resolved",
         NotifyReason::Update => "dev.parapet.incident.update",
         NotifyReason::Test => "dev.parapet.alert.test",
+        NotifyReason::Report => "dev.parapet.report",
     }
 }
 

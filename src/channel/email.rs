@@ -7,7 +7,7 @@
 use maud::{DOCTYPE, html};
 use serde_json::{Value, json};
 
-use super::{EMAIL_URL, RenderError, origin};
+use super::{EMAIL_URL, RenderError, origin, report};
 use crate::alert::link::{Link, LinkAct, PATH, Signer};
 use crate::alert::notification::Notification;
 use crate::base64;
@@ -95,7 +95,11 @@ pub fn render(
 type Acts<'a> = &'a [(&'static str, String)];
 
 fn body(notification: &Notification, acts: Acts<'_>, (format, from): (EmailFormat, &str), account: &Account) -> Value {
-    let (subject, html, text) = (subject(notification), html_part(notification, acts), text_part(notification, acts));
+    let subject = subject(notification);
+    let (html, text) = match &notification.report {
+        Some(report) => (report::html_part(notification, report), report::text_part(notification, report)),
+        None => (html_part(notification, acts), text_part(notification, acts)),
+    };
     // Mail clients put the messages of one alert into one thread by this header.
     let headers = json!({"References": format!("<{}@parapet>", notification.alert), "X-Entity-Ref-ID": notification.id});
     match format {

@@ -8,7 +8,7 @@ use crate::sorted::Map as BTreeMap;
 use serde::Serialize;
 
 use crate::alert::link::{LINK_SIGNING_SECRET, Signer};
-use crate::alert::notification::Notification;
+use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
 use crate::order;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
@@ -19,6 +19,7 @@ pub mod cloudevents;
 pub mod email;
 mod head;
 pub mod pagerduty;
+mod report;
 pub mod sentry;
 pub mod slack;
 pub mod statuspage;
@@ -286,6 +287,10 @@ pub struct Attempt<'a> {
 
 /// The request that takes `notification` to `channel`. Of two attempts only what says when it was made differs.
 pub fn render(notification: &Notification, channel: &Channel, address: &Address, attempt: Attempt<'_>) -> Result<HttpRequest, RenderError> {
+    // A channel may have become another kind since the message was written: no report may call anybody.
+    if notification.reason == NotifyReason::Report && !channel.via.takes_reports() {
+        return Err(RenderError::Body { why: "reports go to Slack and e-mail only".to_owned() });
+    }
     match (&channel.via, address) {
         (Via::Slack { channel: None, .. }, Address::Slack { url, secret, buttons }) => slack::render(notification, url, secret, *buttons),
         (Via::Slack { channel: Some(channel), .. }, Address::SlackBot(bot)) => slack::bot::render(notification, channel, bot, attempt),

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::{RenderError, cut, is_web_url};
+use super::{RenderError, cut, is_web_url, report};
 use crate::alert::notification::{Notification, NotifyReason, TREND};
 use crate::alert::respond::Verb;
 use crate::config::alerting::Severity;
@@ -44,6 +44,9 @@ fn message(notification: &Notification, can: Buttons) -> Value {
     let since =
         if notification.reason == NotifyReason::First { format!(" · since {}", notification.since_clock()) } else { String::new() };
     let fallback = format!("{} {}{since}", bullet(notification), notification.title());
+    if let Some(report) = &notification.report {
+        return json!({"text": escaped(&fallback, MAX_SECTION_CHARS), "blocks": report::slack_blocks(notification, report)});
+    }
     let facts = notification.facts().into_iter().filter(|(label, _)| *label != TREND);
     let fields: Vec<Value> = facts.take(MAX_FIELDS).map(|(label, text)| field(label, &text)).collect();
     let mut blocks = vec![
@@ -72,6 +75,7 @@ fn header(notification: &Notification) -> String {
         NotifyReason::Resolved | NotifyReason::RuleRemoved => format!("● RESOLVED — {}", notification.name),
         NotifyReason::Update => format!("○ UPDATE — {}", notification.name),
         NotifyReason::Test => format!("○ TEST {severity} — {}", notification.name),
+        NotifyReason::Report => notification.name.clone(),
     }
 }
 
@@ -129,7 +133,7 @@ fn shape(severity: Severity) -> char {
 fn bullet(notification: &Notification) -> char {
     match (notification.reason, notification.severity) {
         (NotifyReason::Resolved | NotifyReason::RuleRemoved, _) => '🟢',
-        (NotifyReason::Update | NotifyReason::Test, _) => '⚪',
+        (NotifyReason::Update | NotifyReason::Test | NotifyReason::Report, _) => '⚪',
         (NotifyReason::Acknowledged, _) => '✅',
         (
             NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Flapping | NotifyReason::Settled,

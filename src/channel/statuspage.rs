@@ -84,7 +84,8 @@ fn incident_body(notification: &Notification, components: &BTreeMap<String, Stri
         | NotifyReason::Flapping
         | NotifyReason::Settled
         | NotifyReason::Update
-        | NotifyReason::Test => notification.summary.clone(),
+        | NotifyReason::Test
+        | NotifyReason::Report => notification.summary.clone(),
     };
     let status = match (notification.page_status, over, notification.reason) {
         (Some(status), ..) => status.as_str(),

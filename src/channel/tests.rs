@@ -65,6 +65,7 @@ pub(crate) fn firing() -> Notification {
             currency: "ZAR".into(),
         },
         group: None,
+        report: None,
     }
 }
 

@@ -153,6 +153,7 @@ fn reason(reason: NotifyReason) -> &'static str {
         NotifyReason::StillFiring => "repeat interval elapsed",
         NotifyReason::Update => "status update",
         NotifyReason::Test => "test",
+        NotifyReason::Report => "report",
     }
 }
 

@@ -21,6 +21,7 @@ use super::{bindings, clock, collectors, outward, report};
 use crate::alert::boundary::{self, Duties};
 use crate::alert::dispatch::dispatch;
 use crate::alert::tick::{Seen, TickOutcome, TickReport, tick};
+use crate::alert::weekly;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::outbox::deliver::{Courier, Sent};
@@ -157,9 +158,13 @@ impl Engine {
                 report::own(&self.env, "tick", why).await;
             }
         };
-        let (done, ()) = join(self.deliver(now), told).await;
+        let (mut done, ()) = join(self.deliver(now), told).await;
         if duties == Duties::OfTheMinute {
             collectors::count_tick(&self.env, active.config(), &ticked).await;
+            // After the alerts, and the alarm sends it at once.
+            if self.weekly_report(&active, now).await > 0 {
+                done.next_due_at = Some(now);
+            }
             self.upkeep(active.config(), now).await;
         }
         Done { tick: Some(ticked), ..done }
@@ -181,6 +186,21 @@ impl Engine {
             self.remember_tick().await;
         }
         Ok((active, report))
+    }
+
+    /// Writes the weekly report when it is due; how many messages that made.
+    async fn weekly_report(&self, active: &Active, now: UnixMs) -> usize {
+        let written = match D1::bound(&self.env) {
+            Ok(db) => weekly::write_due(now, active.config(), &self.addresses(active), &db).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(written) => written,
+            Err(error) => {
+                report::own(&self.env, "weekly_report", &format!("put off to the next tick: {error}")).await;
+                0
+            }
+        }
     }
 
     /// What can wait, last of all.

@@ -37,6 +37,31 @@ pub struct Alerting {
     /// When an alert comes and goes too often to be told each time; never, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flapping: Option<Flapping>,
+    /// When who is sent a report of the week; never, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<WeeklyReport>,
+}
+
+/// When who is sent a report of the alerts of the week before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WeeklyReport {
+    /// The day of the week.
+    pub day: Weekday,
+    /// The time, `HH:MM`.
+    pub at: String,
+    /// IANA zone of both, and of the week.
+    pub zone: String,
+    /// The channels: Slack and e-mail only.
+    pub channels: Vec<String>,
+}
+
+record!(WeeklyReport { day, at, zone, channels });
+
+impl WeeklyReport {
+    /// Minutes since midnight; `None` unless `at` is `HH:MM`.
+    pub fn minute(&self) -> Option<u32> {
+        minute_of_day(&self.at).filter(|minute| *minute < 24 * 60)
+    }
 }
 
 /// When an alert flaps, and when it has settled.
@@ -52,7 +77,7 @@ pub struct Flapping {
 
 record!(Flapping { times, within_ms, settled_after_ms });
 
-record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new(), time_intervals = Vec::new(), flapping });
+record!(Alerting { channels, routes, rules, inhibitions = Vec::new(), maintenance = Vec::new(), escalations = Vec::new(), rotations = Vec::new(), time_intervals = Vec::new(), flapping, report });
 
 /// While an alert that matches `source` fires, alerts that match `target` are kept quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -352,6 +377,16 @@ choice!(Via {
     Statuspage "statuspage" { secret, page, components = BTreeMap::new() },
     Cloudevents "cloudevents" { secret },
 });
+
+impl Via {
+    /// Whether a report can go there: to people who read it when they have time, where it opens nothing.
+    pub fn takes_reports(&self) -> bool {
+        match self {
+            Self::Slack { .. } | Self::Email { .. } => true,
+            Self::Sentry {} | Self::Webhook { .. } | Self::Pagerduty { .. } | Self::Cloudevents { .. } | Self::Statuspage { .. } => false,
+        }
+    }
+}
 
 /// Where a PagerDuty account lives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

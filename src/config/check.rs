@@ -13,6 +13,7 @@ mod alerting;
 mod condition;
 mod escalation;
 mod quiet;
+mod report;
 mod routes;
 mod sections;
 #[cfg(test)]
@@ -120,6 +121,7 @@ pub fn problems(config: &Config) -> Vec<Problem> {
     quiet::flapping(&config.alerting, &mut found);
     escalation::escalations(&config.alerting, &mut found);
     escalation::rotations(&config.alerting, &mut found);
+    report::weekly(&config.alerting, &mut found);
     found.problems
 }
 

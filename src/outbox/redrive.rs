@@ -49,7 +49,7 @@ pub enum Refused {
     Unreadable,
 }
 
-/// The state its alert is given when the message becomes due at `now`; `None` for a test, which tells of no alert, and for a group,
+/// The state its alert is given when the message becomes due at `now`; `None` for a test or a report, which tell of no alert, and for a group,
 /// whose alerts know that they belong to it.
 pub fn redrive(letter: &Letter, addresses: &Addresses, now: UnixMs) -> Result<Option<AlertState>, Refused> {
     let message = &letter.message;
@@ -78,7 +78,7 @@ pub fn redrive(letter: &Letter, addresses: &Addresses, now: UnixMs) -> Result<Op
     }
     let firing = letter.alert.as_ref().filter(|state| state.phase == Phase::Firing);
     match (said.reason, firing) {
-        (NotifyReason::Test | NotifyReason::Update, _) => Ok(None),
+        (NotifyReason::Test | NotifyReason::Update | NotifyReason::Report, _) => Ok(None),
         (reason, Some(_)) if reason.is_end() => Err(Refused::FiresAgain),
         (reason, None) if reason.is_end() => Ok(letter.alert.as_ref().map(|state| touched(state, now))),
         (_, Some(state)) if state.since == said.since => {

@@ -151,7 +151,7 @@ pub fn letter(id: &str) -> Statement {
 }
 
 /// Reads, oldest first, at most `rows` dead messages of `channel` that may still be true: the newest of their alert to the channel,
-/// and saying that it fires while it does, or that it ended while it does not. Tests are left out.
+/// and saying that it fires while it does, or that it ended while it does not. Tests and reports are left out.
 pub fn dead_letters(channel: &str, rows: u32) -> Statement {
     Statement::new(
         letter!(
@@ -212,7 +212,13 @@ pub fn redrive(messages: &[(&str, Option<&AlertState>)], why: &str, now: UnixMs)
     )
 }
 
-/// The ids [`redrive`] answered.
+/// Reads which of these messages are written, however they stand.
+pub fn written(ids: &[&str]) -> Statement {
+    let ids = serde_json::to_string(ids).unwrap_or_default();
+    Statement::new("SELECT id FROM outbox WHERE id IN (SELECT value FROM json_each(?1))", [Param::Text(ids)])
+}
+
+/// The ids [`redrive`] answered, or [`written`] found.
 pub fn ids(result: StatementResult) -> Result<Vec<String>, DbError> {
     struct Row {
         id: String,

@@ -7,12 +7,11 @@
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::alert::escalate::on_call;
+use crate::alert::shift::{Shift, shifts};
 use crate::channel::email::percent_decoded;
 use crate::config::Config;
-use crate::config::alerting::Severity;
 use crate::ports::Db;
-use crate::storage::episodes::{self, MAX_EPISODES, RuleRow, Told};
+use crate::storage::episodes::{self, MAX_EPISODES, RuleRow};
 use crate::time::{DAY_MS, UnixMs};
 
 /// The stretch, unless one is asked for: a week.
@@ -66,19 +65,6 @@ pub struct ShownRule {
     pub resolve_s: Option<f64>,
 }
 
-/// What one person on call was told of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shift {
-    /// The rotation.
-    pub rotation: String,
-    /// Who was on call.
-    pub on_call: String,
-    /// Alerts they were on call for.
-    pub alerts: u64,
-    /// The critical ones among them.
-    pub critical: u64,
-}
-
 /// `GET /api/v1/reports/alerts?from=&to=`: 200. A week without them.
 pub async fn alerts<D: Db>(db: &D, query: &str, config: &Config, now: UnixMs) -> Result<Report, Problem> {
     let (from, to) = stretch(query, now)?;
@@ -90,7 +76,7 @@ pub async fn alerts<D: Db>(db: &D, query: &str, config: &Config, now: UnixMs) ->
         to: to.rfc3339(),
         alerts,
         quiet: rules.iter().map(|row| row.quiet).sum(),
-        shifts: shifts(&told, config),
+        shifts: shifts(&told, &config.alerting.rotations),
         is_cut: i64::try_from(told.len()).is_ok_and(|told| told >= MAX_EPISODES),
         rules: rules.into_iter().map(|row| shown(row, alerts)).collect(),
     })
@@ -134,19 +120,4 @@ fn shown(row: RuleRow, all: u64) -> ShownRule {
         acknowledge_s: seconds(row.acknowledge_ms),
         resolve_s: seconds(row.resolve_ms),
     }
-}
-
-fn shifts(told: &[Told], config: &Config) -> Vec<Shift> {
-    let mut shifts: Vec<Shift> = Vec::new();
-    for rotation in &config.alerting.rotations {
-        for alert in told {
-            let Some(who) = on_call(rotation, alert.told_at) else { continue };
-            let critical = u64::from(alert.severity == Severity::Critical);
-            match shifts.iter_mut().find(|shift| shift.rotation == rotation.id && shift.on_call == who) {
-                Some(shift) => (shift.alerts, shift.critical) = (shift.alerts + 1, shift.critical + critical),
-                None => shifts.push(Shift { rotation: rotation.id.clone(), on_call: who.to_owned(), alerts: 1, critical }),
-            }
-        }
-    }
-    shifts
 }

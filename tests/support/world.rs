@@ -378,7 +378,7 @@ fn slack_reads(body: &serde_json::Value) -> Option<(String, String, String)> {
     (!title.contains('<')).then_some(())?;
     Some((
         word("msg_")?,
-        word("alr_").or_else(|| word("grp_"))?,
+        ["alr_", "grp_", "rep_"].into_iter().find_map(word)?,
         title.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&").replace('\u{a0}', " "),
     ))
 }
@@ -392,7 +392,8 @@ fn resend_reads(body: &serde_json::Value, request: &HttpRequest) -> Option<(Stri
     let key =
         request.headers.iter().find(|(name, _)| name == "idempotency-key").map(|(_, key)| key.clone()).filter(|key| key.len() <= 256)?;
     request.headers.iter().find(|(name, value)| name == "authorization" && value == "Bearer re_key")?;
-    let alert = text.split_whitespace().find(|word| word.starts_with("alr_") || word.starts_with("grp_"))?.trim_end_matches(',').to_owned();
+    let is_about = |word: &&str| ["alr_", "grp_", "rep_"].iter().any(|prefix| word.starts_with(prefix));
+    let alert = text.split_whitespace().find(is_about)?.trim_end_matches(',').to_owned();
     Some((key, alert, body["subject"].as_str()?.replace('\u{a0}', " ")))
 }
 

@@ -51,6 +51,7 @@ fn firing() -> Notification {
             currency: "ZAR".to_owned(),
         },
         group: None,
+        report: None,
     }
 }
 

@@ -135,7 +135,7 @@ pub fn goes_on(notification: &Notification, attempt: Attempt<'_>, response: &Htt
 /// Whether what is told begins with it: it has a message of its own.
 fn begins(notification: &Notification) -> bool {
     match (&notification.group, notification.reason) {
-        (_, NotifyReason::Test) => true,
+        (_, NotifyReason::Test | NotifyReason::Report) => true,
         (Some(group), _) => group.reason == GroupReason::First,
         (None, reason) => reason == NotifyReason::First,
     }
@@ -156,7 +156,7 @@ fn call(notification: &Notification) -> Option<Call> {
         (NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Flapping, _)
         | (NotifyReason::First, Some(GroupReason::NewAlerts)) => Some(Call::Everybody),
         (NotifyReason::Resolved | NotifyReason::RuleRemoved | NotifyReason::Settled, _) => Some(Call::Thread),
-        (NotifyReason::First | NotifyReason::Acknowledged | NotifyReason::Update | NotifyReason::Test, _) => None,
+        (NotifyReason::First | NotifyReason::Acknowledged | NotifyReason::Update | NotifyReason::Test | NotifyReason::Report, _) => None,
     }
 }
 

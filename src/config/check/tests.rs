@@ -164,6 +164,22 @@ fn suggestions_are_near_or_not_made() {
 }
 
 #[test]
+fn a_report_that_would_not_arrive_or_would_call_somebody_is_named() {
+    let mut config = shipped();
+    let report = config.alerting.report.as_mut().unwrap();
+    (report.at, report.zone) = ("24:00".into(), "Africa/Joburg".into());
+    report.channels = ["operatons", "sentry", "email", "email", "on-call"].map(str::to_owned).to_vec();
+    let told = |config: &Config| {
+        super::problems(config).iter().map(|problem| format!("{} {} ({})", problem.pointer, problem.what, problem.fix)).collect::<Vec<_>>()
+    };
+    insta::assert_snapshot!(told(&config).join("\n"));
+    config.alerting.report.as_mut().unwrap().channels.clear();
+    assert!(told(&config).last().unwrap().starts_with("/alerting/report/channels nobody is sent it"));
+    config.alerting.report = None;
+    assert_eq!(super::problems(&config), []);
+}
+
+#[test]
 fn an_escalation_or_a_rotation_that_would_leave_somebody_alone_is_named() {
     let mut config = shipped();
     let alerting = &mut config.alerting;

@@ -152,7 +152,7 @@ static BUSINESS: [Key; 2] = [
     ),
 ];
 
-static ALERTING: [Key; 9] = [
+static ALERTING: [Key; 10] = [
     Key::new("channels", Shape::List(&Shape::Map(&CHANNEL)), "Where notifications can go."),
     Key::new("routes", Shape::List(&Shape::Map(&ROUTE)), "Which alerts go where, in order."),
     Key::new("rules", Shape::List(&Shape::Map(&RULE)), "What is watched."),
@@ -177,6 +177,16 @@ static ALERTING: [Key; 9] = [
             Key::duration("settled_after", "settled_after_ms", check::SETTLED_AFTER_MS, "How long it has to stand still to have settled."),
         ]),
         "When an alert comes and goes too often to be told each time: one message says that it flaps, one that it has settled.",
+    ),
+    Key::optional(
+        "report",
+        Shape::Map(&[
+            Key::new("day", Shape::Choice(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), "The day of the week it is sent."),
+            Key::new("at", Shape::Text, "The time, `HH:MM`."),
+            Key::new("zone", Shape::Text, "IANA time zone of both, and of the week from Monday to Monday that it is of."),
+            Key::new("channels", Shape::List(&Shape::Text), "The channels' ids: Slack and e-mail only."),
+        ]),
+        "A report of the last week's alerts: which rules are worth their noise, and who bore it; left out, none is sent.",
     ),
 ];
 
