@@ -1,4 +1,5 @@
-//! Stories of what a message shows around an alert: how its number went before, drawn from what the tick could read.
+//! Stories of what a message shows around an alert: how its number went before, drawn from what the tick could read, and what changed
+//! before it began.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a story that cannot go on fails")]
 
@@ -10,9 +11,13 @@ use parapet::config::business::Target;
 use parapet::ports::Db;
 use parapet::record::FromJson;
 use parapet::storage::series::{Slice, write_minutes};
+use parapet::storage::{Statement, config, deploys as stored};
 use parapet::telemetry::cell::Cell;
 use parapet::telemetry::series::{Kind, SeriesKey};
 use parapet::time::UnixMs;
+use parapet::web::auth::{Principal, Role};
+use parapet::web::deploys;
+use parapet::web::problem::Problem;
 use serde_json::{Value, json};
 use world::{EMAIL, SLACK, World, at_s, block_on, error_rate, switch};
 
@@ -99,7 +104,7 @@ fn a_message_draws_the_half_hour_before_it_as_its_rule_measured_it() {
 fn a_database_that_cannot_be_read_costs_the_line_and_not_the_message() {
     let mut world = World::with_rules(vec![Rule { for_ms: 0, ..error_rate() }]);
     world.traffic(at_s(-2_400), at_s(0), 90, 10);
-    block_on(world.db.batch(vec![parapet::storage::Statement::new("ALTER TABLE series RENAME TO gone", [])])).unwrap();
+    block_on(world.db.batch(vec![Statement::new("ALTER TABLE series RENAME TO gone", [])])).unwrap();
     world.tick(at_s(0));
     world.deliver(at_s(0));
     let (slack, emails) = said(&world);
@@ -201,4 +206,145 @@ fn a_day_drawn_from_rolled_up_hours_looks_as_one_drawn_from_minutes() {
     };
     assert_eq!(drawn(true), drawn(false));
     assert_eq!(drawn(true), "▁▁▁▁▁▁▁▁▁▁▁▁▁▁█████████ last 24 h (peak 10 % at 06:00 SAST)");
+}
+
+// === what changed before it
+
+fn pipeline() -> Principal {
+    Principal { id: "tok_2".to_owned(), name: "ci".to_owned(), role: Role::Ingest }
+}
+
+fn deploy(world: &World, body: &Value, now: UnixMs) -> Result<(u16, deploys::Shown), Problem> {
+    block_on(deploys::create(&world.db, body.to_string().as_bytes(), &pipeline(), now))
+}
+
+/// A world whose requests fail from `NOON` on; its rule holds for a minute before it fires.
+fn failing() -> World {
+    let mut world = World::with_rules(vec![Rule { for_ms: 60_000, ..error_rate() }]);
+    world.traffic(at_s(-900), at_s(-60), 100, 0);
+    world.traffic(at_s(-60), at_s(600), 50, 50);
+    world
+}
+
+fn first_email(world: &mut World) -> String {
+    world.run(at_s(0), at_s(60));
+    said(world).1[0].clone()
+}
+
+#[test]
+fn a_message_names_the_last_deploy_before_its_alert_began() {
+    let mut world = failing();
+    for (service, version, s) in
+        [("booking-api", "v41", -3_000), ("booking-api", "v42", -240), ("web", "9f3c2d1", -1_200), ("web", "later", 30)]
+    {
+        let body = json!({"service": service, "version": version, "at": at_s(s).rfc3339(), "url": "https://ci.example.com/runs/42"});
+        assert_eq!(deploy(&world, &body, at_s(60)).unwrap().0, 201);
+    }
+    let email = first_email(&mut world);
+    assert_eq!(line(&email, "Deploy"), Some("v42 of booking-api at 13:56 SAST, 4 min before: https://ci.example.com/runs/42"), "{email}");
+    let (slack, _) = said(&world);
+    assert_eq!(slack.len(), 1);
+    let fields = world.http.arrivals.borrow().iter().find(|arrival| arrival.peer == SLACK).unwrap().body["blocks"][2]["fields"].to_string();
+    assert!(fields.contains("*Deploy*\\nv42 of booking-api at 13:56 SAST"), "{fields}");
+}
+
+#[test]
+fn what_is_an_hour_away_is_not_near_and_of_a_configuration_its_author_is_named() {
+    let mut world = failing();
+    assert_eq!(deploy(&world, &json!({"version": "v1", "at": at_s(-3_600).rfc3339()}), at_s(0)).unwrap().0, 201);
+    assert!(!first_email(&mut world).contains("Deploy"));
+
+    let mut world = failing();
+    let statements =
+        ["INSERT INTO token VALUES ('tok_7', 'h', 'Thandi', 'admin', 'bootstrap', 0, 0, NULL)"].map(|sql| Statement::new(sql, []));
+    block_on(world.db.batch(statements.into())).unwrap();
+    let new = config::New { json: "{}", hash: "h", author: "tok_7", note: "", at: at_s(-600) };
+    block_on(world.db.batch(config::apply(new, "e"))).unwrap();
+    assert_eq!(deploy(&world, &json!({"version": "v1", "at": at_s(-1_200).rfc3339()}), at_s(0)).unwrap().0, 201);
+    let email = first_email(&mut world);
+    assert_eq!(line(&email, "Configuration"), Some("version 1 by Thandi at 13:50 SAST, 10 min before"), "{email}");
+
+    // Who goes back to what is built in changes it, too.
+    let mut world = failing();
+    block_on(world.db.batch(config::apply(new, "e"))).unwrap();
+    block_on(world.db.batch(config::activate(0, "bootstrap", at_s(-60)))).unwrap();
+    assert_eq!(line(&first_email(&mut world), "Configuration"), Some("the built-in version by bootstrap at 13:59 SAST, 1 min before"));
+}
+
+#[test]
+fn parapets_own_version_is_a_deploy_once_and_again_when_it_comes_back() {
+    let world = failing();
+    let runs = |version: &str, s: i64| drop(block_on(world.db.batch(vec![stored::run_as(version, at_s(s))])).unwrap());
+    let known = || block_on(deploys::list(&world.db)).unwrap().deploys.into_iter().map(|it| (it.version, it.at)).collect::<Vec<_>>();
+    runs("v1", -900);
+    runs("v1", -800);
+    assert_eq!(known(), [("v1".to_owned(), at_s(-900).rfc3339())]);
+    runs("v2", -700);
+    runs("v1", -300);
+    runs("v1", -200);
+    assert_eq!(known(), [("v1".to_owned(), at_s(-300).rfc3339()), ("v2".to_owned(), at_s(-700).rfc3339())]);
+    let mut world = world;
+    assert_eq!(line(&first_email(&mut world), "Deploy"), Some("v1 of parapet at 13:55 SAST, 5 min before"));
+}
+
+#[test]
+fn a_deploy_that_is_told_twice_is_one_and_a_bad_one_says_what_is_wrong() {
+    let world = World::with_rules(vec![]);
+    let body = json!({"service": "web", "version": " 9f3c2d1 "});
+    let (status, first) = deploy(&world, &body, at_s(0)).unwrap();
+    assert_eq!((status, first.version.as_str(), first.told_by.as_str()), (201, "9f3c2d1", "ci"));
+    let (status, again) = deploy(&world, &json!({"service": "web", "version": "9f3c2d1", "url": "https://x.example"}), at_s(90)).unwrap();
+    assert_eq!((status, &again), (200, &first), "what was told first stands");
+    assert_eq!(deploy(&world, &json!({"version": "9f3c2d1"}), at_s(5)).unwrap().0, 201, "another service");
+    assert_eq!(block_on(deploys::list(&world.db)).unwrap().deploys.len(), 2);
+    let pointers = |body: Value| {
+        let problem = deploy(&world, &body, at_s(0)).unwrap_err();
+        (problem.status, problem.errors.into_iter().map(|error| error.pointer).collect::<Vec<_>>())
+    };
+    let long = "x".repeat(101);
+    for (body, status, wrong) in [
+        (json!({}), 400, vec![]),
+        (json!({"version": "v1", "sevice": "web"}), 400, vec![]),
+        (json!({"version": 7}), 400, vec![]),
+        (json!({"version": " "}), 422, vec!["/version"]),
+        (
+            json!({"version": "a\nb", "service": long, "url": "ftp://x", "at": "yesterday"}),
+            422,
+            vec!["/version", "/service", "/url", "/at"],
+        ),
+        (json!({"version": "v1", "url": "https://x y"}), 422, vec!["/url"]),
+        (json!({"version": "v1", "at": at_s(301).rfc3339()}), 422, vec!["/at"]),
+        (json!({"version": "v1", "at": at_s(-31 * 86_400).rfc3339()}), 422, vec!["/at"]),
+    ] {
+        assert_eq!(pointers(body.clone()), (status, wrong.into_iter().map(str::to_owned).collect()), "{body}");
+    }
+    assert_eq!(deploy(&world, &json!({"version": "v2", "at": at_s(300).rfc3339()}), at_s(0)).unwrap().0, 201, "clocks differ");
+}
+
+#[test]
+fn deploys_are_dropped_with_the_hours_they_explain() {
+    let world = World::with_rules(vec![]);
+    let retention = &world.config.infrastructure.retention;
+    let days = i64::from(retention.hour_days);
+    deploy(&world, &json!({"version": "old"}), at_s(0)).unwrap();
+    deploy(&world, &json!({"version": "new"}), at_s(60)).unwrap();
+    let upkeep = |s: i64| block_on(parapet::upkeep::run(at_s(s), retention, &world.db)).unwrap().rows_dropped;
+    assert_eq!(upkeep(days * 86_400), 0);
+    assert_eq!(block_on(deploys::list(&world.db)).unwrap().deploys.len(), 2);
+    assert_eq!(upkeep(days * 86_400 + 1), 1);
+    assert_eq!(block_on(deploys::list(&world.db)).unwrap().deploys.into_iter().map(|it| it.version).collect::<Vec<_>>(), ["new"]);
+}
+
+#[test]
+fn a_group_names_the_deploy_before_its_first_alert() {
+    let mut world = World::with_rules(vec![switch("s-one"), switch("s-two")]);
+    world.config.alerting.routes[0].group_by = vec!["team".to_owned()];
+    deploy(&world, &json!({"version": "v7"}), at_s(-60)).unwrap();
+    world.switches(at_s(0), [("s-one", 1.0), ("s-two", 1.0)]);
+    world.tick(at_s(0));
+    world.deliver(at_s(0));
+    let (_, emails) = said(&world);
+    assert_eq!(emails.len(), 1, "{emails:?}");
+    assert_eq!(line(&emails[0], "Deploy"), Some("v7 at 13:59 SAST, 1 min before"), "{}", emails[0]);
+    assert_eq!(line(&emails[0], "Trend"), None, "two alerts have no one number");
 }

@@ -5,7 +5,7 @@
 //! person does about an alert, `link` how an e-mail lets them, `escalate` who is told while nobody does. `watch` holds the alerts about Parapet itself,
 //! `notification`, `texts` and `quantity` what people read, `anomaly` (asked by `unusual`) the detectors that know what is usual. `boundary` says when a tick is, `due` which rules it
 //! evaluates, `warm_up` when a condition waits for its window, `origin_of_change` and `contributors` where an alert comes from,
-//! `usual` what is normal there, `surroundings` how its number went (`trend`, drawn by `sparkline`), `pushed` what a tick makes of alerts
+//! `usual` what is normal there, `surroundings` how its number went (`trend`, drawn by `sparkline`) and what changed before it (`nearby`), `pushed` what a tick makes of alerts
 //! that others send. `rehearsal` takes the tick's steps over a `history` without a deployment, for the command line; `explain` says what
 //! they make of one rule now, or made of it earlier. `weekly` writes the week's report, `shift` says
 //! who bore its alerts.
@@ -28,6 +28,7 @@ pub mod incident;
 pub mod link;
 pub mod maintenance;
 pub mod matcher;
+pub mod nearby;
 pub mod notification;
 pub mod observe;
 pub mod origin_of_change;

@@ -8,6 +8,7 @@ use crate::sorted::Map as BTreeMap;
 use serde::Serialize;
 
 use super::contributors::Contributor;
+use super::nearby::NearbyChange;
 use super::quantity::{Measured, Normal};
 use super::respond::Response;
 use super::sparkline::Trend;
@@ -209,10 +210,13 @@ pub struct Notification {
     pub normal: Option<Normal>,
     /// How the number went before, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trend: Option<Trend>,
+    pub trend: Option<Box<Trend>>,
     /// Which label values explain it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contributors: Vec<Contributor>,
+    /// What changed shortly before it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<NearbyChange>>,
     /// How long the condition had to hold.
     pub for_ms: i64,
     /// Who has it, or who resolved it.
@@ -257,6 +261,7 @@ record!(Notification {
     normal,
     trend,
     contributors = Vec::new(),
+    change,
     for_ms,
     response,
     page_status,
@@ -296,6 +301,7 @@ impl Notification {
             normal: None,
             trend: None,
             contributors: Vec::new(),
+            change: None,
             for_ms: 0,
             response: None,
             page_status: None,
@@ -426,9 +432,18 @@ impl Notification {
         facts.extend(self.response.as_ref().map(|response| ("Taken by", self.taken(response))));
         facts.extend(self.place().map(|place| ("Where", place)));
         facts.extend(self.mostly().map(|mostly| ("Mostly", mostly)));
+        facts.extend(self.changed().filter(|_| !self.reason.is_end()));
         facts.push(("Environment", format!("{} {}", self.site.name, self.site.environment)));
         facts.push(("Owner", self.owner.clone()));
         facts
+    }
+
+    /// What changed before it: `Deploy`, `v2026.03.05-2 of api at 13:58 SAST, 4 min before`.
+    pub fn changed(&self) -> Option<(&'static str, String)> {
+        let change = self.change.as_ref()?;
+        let before = human_span(self.since.since(change.at));
+        let link = if change.url.is_empty() { String::new() } else { format!(": {}", change.url) };
+        Some((change.label(), format!("{} at {}, {before} before{link}", change.what(), self.clock(change.at))))
     }
 
     /// What most of the trouble comes from: `country ZA (64 %)`.
@@ -483,6 +498,19 @@ impl Notification {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::tests::firing;
+    use crate::record::FromJson;
+
+    #[test]
+    fn a_message_reads_back_as_it_was_stored_and_an_older_one_without_what_came_later() {
+        let message = firing();
+        let mut stored = serde_json::to_value(&message).unwrap();
+        assert_eq!(Notification::from_json(stored.clone()).unwrap(), message);
+        for later in ["trend", "change"] {
+            assert!(stored.as_object_mut().unwrap().remove(later).is_some(), "{later}");
+        }
+        assert_eq!(Notification::from_json(stored).unwrap(), Notification { trend: None, change: None, ..message });
+    }
 
     #[test]
     fn reasons_survive_the_round_trip() {

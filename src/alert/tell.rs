@@ -261,6 +261,7 @@ pub fn notification(state: &AlertState, reason: NotifyReason, id: String, config
         normal: state.measured.and_then(|measured| measured.normal),
         trend: None,
         contributors: state.contributors.clone(),
+        change: None,
         for_ms: subject.for_ms,
         response: state.response.clone(),
         page_status: None,

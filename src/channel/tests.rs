@@ -5,6 +5,7 @@ use serde_json::json;
 use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
 use super::*;
 use crate::alert::contributors::Contributor;
+use crate::alert::nearby::{ChangeKind, NearbyChange};
 use crate::alert::notification::{NotifyReason, Stamp};
 use crate::alert::quantity::{Measured, Normal, Threshold, Unit};
 use crate::alert::sparkline::Trend;
@@ -41,15 +42,22 @@ pub(crate) fn firing() -> Notification {
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 5 * MINUTE_MS)),
         peak: Some(0.064),
         normal: Some(Normal { value: 0.003, unit: Unit::Ratio }),
-        trend: Some(Trend {
+        trend: Some(Box::new(Trend {
             line: "▁▁▁▁▁▁▁▁▁▁▁▂▃▆█▇".into(),
             caption: "last 30 min".into(),
             worst: 0.071,
             worse: Compare::Above,
             unit: Unit::Ratio,
             worst_at: NOON.plus(-2 * MINUTE_MS),
-        }),
+        })),
         contributors: vec![Contributor { label: "country".into(), value: "ZA".into(), share: 0.64 }],
+        change: Some(Box::new(NearbyChange {
+            kind: ChangeKind::Deploy,
+            name: "booking-api".into(),
+            version: "v2026.03.02-2".into(),
+            at: NOON.plus(-9 * MINUTE_MS),
+            url: "https://ci.example.com/runs/42?a=<b>".into(),
+        })),
         response: None,
         page_status: None,
         for_ms: 5 * MINUTE_MS,
@@ -88,6 +96,7 @@ pub(super) fn test_message() -> Notification {
         normal: None,
         trend: None,
         contributors: Vec::new(),
+        change: None,
         runbook: None,
         since: NOON,
         ..firing()

@@ -7,8 +7,8 @@
 //! Invariant: the body and `webhook-id` of a message are the same at every attempt, so a reader can drop the second; the
 //! timestamp is the attempt's, because readers refuse one that is more than some minutes old, and the signature covers all three.
 //!
-//! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The eleven
-//! annotations of every alert are cut at 1,000 characters, the rule's own, labels and what an alert mostly comes from at 200.
+//! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The twelve
+//! annotations of every alert are cut at 1,000 characters, the rule's own, labels and what an alert mostly comes from or follows at 200.
 
 use crate::sorted::Map as BTreeMap;
 
@@ -120,6 +120,7 @@ fn annotations(notification: &Notification) -> BTreeMap<&str, String> {
         ("threshold", fact("Threshold")),
         ("normal", fact("Normal")),
         ("trend", fact(TREND)),
+        ("deploy", notification.changed().map(|(_, text)| cut(&text, MAX_LABEL_CHARS))),
         ("contributors", notification.mostly().map(|mostly| cut(&mostly, MAX_LABEL_CHARS))),
         ("owner", Some(notification.owner.clone())),
         ("dashboard_url", Some(notification.dashboard.clone())),

@@ -60,6 +60,13 @@ pub(super) fn text(env: &Env, name: &str) -> Option<String> {
     (!value.trim().is_empty()).then_some(value)
 }
 
+/// Which version of the Worker runs: its tag, or the first part of its id; `None` when it is not bound.
+pub(super) fn version(env: &Env) -> Option<String> {
+    let metadata = js_sys::Reflect::get(env, &"CF_VERSION_METADATA".into()).ok()?;
+    let member = |name: &str| js_sys::Reflect::get(&metadata, &name.into()).ok()?.as_string().filter(|text| !text.is_empty());
+    member("tag").or_else(|| member("id").map(|id| id.chars().take(8).collect()))
+}
+
 /// The text in column `index` of a row; empty if there is none.
 pub(super) fn column_text(row: &[SqlStorageValue], index: usize) -> &str {
     match row.get(index) {

@@ -25,6 +25,8 @@ use crate::alert::weekly;
 use crate::channel::Addresses;
 use crate::config::Config;
 use crate::outbox::deliver::{Courier, Sent};
+use crate::ports::Db;
+use crate::storage::deploys;
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
 use crate::upkeep;
 
@@ -58,6 +60,8 @@ pub struct Engine {
     last_moment: Cell<Option<UnixMs>>,
     /// The minute whose duties were done last, long ago if none was; `None` until it was asked for.
     minute_done: Cell<Option<UnixMs>>,
+    /// Whether the version that runs is written down.
+    noted: Cell<bool>,
     /// Whether a rule is evaluated more often than cron comes; `None` until the configuration was read.
     fine: Cell<Option<bool>>,
 }
@@ -98,6 +102,7 @@ impl DurableObject for Engine {
             last_tick_wall: Cell::new(None),
             last_moment: Cell::new(None),
             minute_done: Cell::new(None),
+            noted: Cell::new(false),
             fine: Cell::new(None),
         }
     }
@@ -177,7 +182,10 @@ impl Engine {
         let live = collectors::live_window(&self.env, now).await;
         let seen = Seen { live: &live, config_problem: active.problem.as_deref() };
         let report = match D1::bound(&self.env) {
-            Ok(db) => tick(now, active.config(), &self.addresses(&active), &db, &seen).await,
+            Ok(db) => {
+                self.note_version(&db, now).await;
+                tick(now, active.config(), &self.addresses(&active), &db, &seen).await
+            }
             Err(error) => TickReport::failed(now, error.to_string()),
         };
         worker::console_log!("{}", serde_json::json!({"event": "tick", "report": &report}));
@@ -200,6 +208,13 @@ impl Engine {
                 report::own(&self.env, "weekly_report", &format!("put off to the next tick: {error}")).await;
                 0
             }
+        }
+    }
+
+    /// Writes down which version runs, once in the life of this instance: a new version is a new instance.
+    async fn note_version(&self, db: &D1, now: UnixMs) {
+        if let Some(version) = bindings::version(&self.env).filter(|_| !self.noted.get()) {
+            self.noted.set(db.batch(vec![deploys::run_as(&version, now)]).await.is_ok());
         }
     }
 

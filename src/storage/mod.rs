@@ -12,6 +12,7 @@ use crate::record::{self, FromJson, record};
 pub mod alerts;
 pub mod config;
 pub mod deliveries;
+pub mod deploys;
 pub mod episodes;
 pub mod groups;
 pub mod incidents;

@@ -7,7 +7,7 @@
 use crate::config::infrastructure::Retention;
 use crate::ports::{Db, DbError};
 use crate::storage::rollup::{self, Dirty, Level};
-use crate::storage::{episodes, groups, incidents, links, outbox, pushed, silences};
+use crate::storage::{deploys, episodes, groups, incidents, links, outbox, pushed, silences};
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// How long after its end an hour or a day is left to settle.
@@ -34,7 +34,7 @@ pub struct Upkeep {
 }
 
 /// One round: at most one hour and one day rolled up, at most one chunk of each resolution of the closed
-/// messages and of the ended silences (kept as long as hours), of the groups idle for a day, of the episodes and of the resolved
+/// messages, of the ended silences and of the deploys (kept as long as hours), of the groups idle for a day, of the episodes and of the resolved
 /// incidents (kept as long as days) dropped, what others pushed and is over, and what is noted of links that have expired.
 pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upkeep, DbError> {
     let mut done = Upkeep::default();
@@ -55,6 +55,7 @@ pub async fn run(now: UnixMs, retention: &Retention, db: &impl Db) -> Result<Upk
     old.push(episodes::expire(before(retention.day_days), rollup::ROWS_PER_DELETE));
     old.push(groups::expire(now.plus(-DAY_MS), rollup::ROWS_PER_DELETE));
     old.extend(pushed::expire(now.plus(-PUSHED_KEPT_MS), now.plus(-PUSHED_SEEN_MS)));
+    old.push(deploys::expire(before(retention.hour_days), rollup::ROWS_PER_DELETE));
     old.push(links::expire(now, rollup::ROWS_PER_DELETE));
     let dropped = db.batch(old).await?;
     done.rows_dropped = dropped.iter().map(|result| result.changes).sum();

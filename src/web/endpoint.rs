@@ -73,6 +73,10 @@ pub enum Endpoint {
     SlackAction,
     /// `GET` and `POST /_parapet/a/{token}`: signed by us, and has no other token.
     Link(String, LinkStep),
+    /// `GET /api/v1/deploys`.
+    ListDeploys,
+    /// `POST /api/v1/deploys`.
+    RecordDeploy,
     /// Alertmanager's, below `/api/v2/`.
     Alertmanager(Alertmanager),
 }
@@ -103,6 +107,13 @@ pub enum Alertmanager {
     EndSilence(String),
     /// `GET /api/v2/status`.
     Status,
+}
+
+impl Endpoint {
+    /// Another role that suffices: a pipeline tells of a deploy, and so may a person.
+    pub fn or_role(&self) -> Option<Role> {
+        (*self == Self::RecordDeploy).then_some(Role::Operator)
+    }
 }
 
 /// The endpoint of a method and path, and the role it needs.
@@ -144,6 +155,8 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
             })?;
             found(Endpoint::Act((*id).to_owned(), verb), Role::Operator)
         }
+        (["api", "v1", "deploys"], "GET" | "HEAD") => found(Endpoint::ListDeploys, Role::Viewer),
+        (["api", "v1", "deploys"], "POST") => found(Endpoint::RecordDeploy, Role::Ingest),
         (["api", "v1", "reports", "alerts"], "GET" | "HEAD") => found(Endpoint::Report, Role::Viewer),
         (["api", "v1", "incidents"], "GET" | "HEAD") => found(Endpoint::ListIncidents, Role::Viewer),
         (["api", "v1", "incidents"], "POST") => found(Endpoint::OpenIncident, Role::Operator),
@@ -154,7 +167,7 @@ pub fn resolve(method: &str, path: &str) -> Result<(Endpoint, Role), Problem> {
                 .ok_or_else(|| Problem::not_found("An incident takes /notes, /owner, /severity, /status-updates and /resolve."))?;
             found(Endpoint::EditIncident((*id).to_owned(), verb), Role::Operator)
         }
-        (["api", "metrics"] | ["_parapet", "a", _] | ["api", "v1", "config" | "tokens" | "silences" | "incidents"], _) => {
+        (["api", "metrics"] | ["_parapet", "a", _] | ["api", "v1", "config" | "tokens" | "silences" | "incidents" | "deploys"], _) => {
             Err(Problem::method_not_allowed("GET or POST"))
         }
         (
@@ -230,6 +243,10 @@ mod tests {
         assert_eq!(resolve("GET", "/api/v1/rules/r-1/explain").unwrap(), (Endpoint::Explain("r-1".into()), Role::Viewer));
         assert_eq!(resolve("POST", "/api/v1/rules/r-1/explain").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/rules/r-1").unwrap_err().status, 404);
+        assert_eq!(resolve("GET", "/api/v1/deploys").unwrap(), (Endpoint::ListDeploys, Role::Viewer));
+        assert_eq!(resolve("POST", "/api/v1/deploys").unwrap(), (Endpoint::RecordDeploy, Role::Ingest));
+        assert_eq!((Endpoint::RecordDeploy.or_role(), Endpoint::Ingest.or_role()), (Some(Role::Operator), None));
+        assert_eq!(resolve("DELETE", "/api/v1/deploys").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/reports/alerts").unwrap(), (Endpoint::Report, Role::Viewer));
         assert_eq!(resolve("POST", "/api/v1/reports/alerts").unwrap_err().status, 405);
         assert_eq!(resolve("GET", "/api/v1/incidents").unwrap(), (Endpoint::ListIncidents, Role::Viewer));

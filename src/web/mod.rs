@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod auth;
 pub mod config;
 pub mod deliveries;
+pub mod deploys;
 pub mod endpoint;
 pub mod explain;
 pub mod exposition;

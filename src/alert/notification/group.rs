@@ -8,6 +8,7 @@ use crate::sorted::Map as BTreeMap;
 use serde::Serialize;
 
 use super::{Notification, NotifyReason};
+use crate::alert::nearby::NearbyChange;
 use crate::alert::quantity::Normal;
 use crate::alert::sparkline::Trend;
 use crate::record::{record, words};
@@ -127,10 +128,18 @@ impl Notification {
 
     /// Shows how the number of its alert went.
     pub fn show_trend(&mut self, trend: Option<&Trend>) {
-        self.trend = trend.cloned();
+        self.trend = trend.cloned().map(Box::new);
         // About a single alert, a group names that one.
         let named = self.group.iter_mut().flat_map(|group| group.alerts.iter_mut());
-        named.for_each(|named| named.trend = trend.cloned());
+        named.for_each(|named| named.trend = trend.cloned().map(Box::new));
+    }
+
+    /// Names what changed before it began, also before those of its alerts that began then.
+    pub fn show_change(&mut self, change: &NearbyChange) {
+        let since = self.since;
+        self.change = Some(Box::new(change.clone()));
+        let named = self.group.iter_mut().flat_map(|group| group.alerts.iter_mut()).filter(|named| named.since == since);
+        named.for_each(|named| named.change = Some(Box::new(change.clone())));
     }
 
     /// The message about `group` at `now`; `None` if it names nothing. About a single alert it says all there is to say of it.
@@ -164,6 +173,7 @@ impl Notification {
             normal: None,
             trend: None,
             contributors: Vec::new(),
+            change: None,
             for_ms: 0,
             response: None,
             since,

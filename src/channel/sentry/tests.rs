@@ -36,6 +36,7 @@ fn firing() -> Notification {
         trend: None,
         normal: None,
         contributors: Vec::new(),
+        change: None,
         response: None,
         page_status: None,
         for_ms: 300_000,
