@@ -348,3 +348,48 @@ fn a_group_names_the_deploy_before_its_first_alert() {
     assert_eq!(line(&emails[0], "Deploy"), Some("v7 at 13:59 SAST, 1 min before"), "{}", emails[0]);
     assert_eq!(line(&emails[0], "Trend"), None, "two alerts have no one number");
 }
+
+// === what is normal there
+
+#[test]
+fn what_was_usual_a_week_ago_is_said_of_every_condition_that_has_one_number() {
+    let x = json!({"series": "x_total"});
+    let bad = json!({"series": "x_total", "labels": {"class": "5xx"}});
+    let so_far = |bound: Value| json!({"threshold": {"of": x, "aggregate": "sum", "over": "today", "compare": "below", "bound": bound}});
+    let burns = json!({"burn_rate": {"bad": bad, "all": x, "objective": 0.99, "pace": "page"}});
+    for (why, when, errors, expected) in [
+        ("nothing comes", json!({"absence": {"of": x, "over": {"ms": 1_800_000}}}), 0, Some("300")),
+        ("a level that is gone was never an amount", json!({"absence": {"of": {"series": "level"}, "over": {"ms": 1_800_000}}}), 0, None),
+        // Fourteen hours of the local day are over, and half an hour.
+        ("less than expected so far", so_far(json!({"of_target": {"target": "x", "share": 0.8}})), 0, Some("8 700")),
+        ("less than a number so far", so_far(json!({"value": 5.0})), 0, Some("8 700")),
+        ("errors burn", burns, 50, Some("10×")),
+    ] {
+        let rule = Rule { when: When::from_json(when).unwrap(), ..switch("r") };
+        let mut world = World::with_rules(vec![rule]);
+        let target = json!({"id": "x", "series": "x_total", "per_day": 28_800.0, "hours": {"from": "08:00", "to": "20:00"}});
+        world.config.business.targets = vec![Target::from_json(target).unwrap()];
+        world.tick(at_s(-10 * 86_400));
+        // Ten a minute last week, and a level; nothing since but errors of something else.
+        let week = 7 * 1_440;
+        let level = |minute| (SeriesKey::new(Kind::Gauge, "level", vec![]), Cell::single(Kind::Gauge, 3.0, at_s(minute * 60).0));
+        let minutes = (-week - 1_000..-week + 60).map(|minute| Slice {
+            t: at_s(minute * 60),
+            cells: vec![count("x_total", &[("class", "2xx")], 9), count("x_total", &[("class", "5xx")], 1), level(minute)],
+        });
+        store(&world, minutes.collect());
+        world.live.slices =
+            (15..30).map(|minute| Slice { t: at_s(minute * 60), cells: vec![count("x_total", &[("class", "5xx")], errors)] }).collect();
+        world.tick(at_s(1_800));
+        world.deliver(at_s(1_800));
+        let (_, emails) = said(&world);
+        assert_eq!(emails.len(), 1, "{why}");
+        assert_eq!(
+            line(&emails[0], "Normal"),
+            expected,
+            "{why}
+{}",
+            emails[0]
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! What is usual for an alert that begins: the same number over the same window a week ago.
 //!
-//! A change knows its baseline by itself; a threshold with a number and a ratio do not, and looking a week back at every tick would
+//! A change and an anomaly know their baseline by themselves; the other conditions do not, and looking a week back at every tick would
 //! cost a read for every rule. So it is looked up once, when the condition begins to hold, from the whole hours of that time: one read
 //! for all of a tick's alerts, an hour or two of rows of the series they look at. Invariant: a message never waits for
 //! this, and nothing is decided by it; a week ago that is not stored, or cannot be read, is left out.
@@ -12,7 +12,7 @@ use super::observe::{Coverage, Look, View, looks, observe_looks, stored_reads};
 use super::quantity::Normal;
 use super::tick::read_stored;
 use crate::config::Config;
-use crate::config::alerting::{Aggregate, Bound, Over, Rule, When};
+use crate::config::alerting::{Aggregate, Rule, When};
 use crate::outbox::enqueue::Change;
 use crate::ports::Db;
 use crate::time::{DAY_MS, UnixMs};
@@ -42,10 +42,13 @@ pub(super) async fn look_up(changes: &mut [Change], groups: &mut [GroupChange], 
         let Some(seen) = seen.into_iter().find(|seen| seen.labels == instance) else { continue };
         let verdict = evaluate(rule, &seen.observations, Moment { now, since: UnixMs(0) }, config);
         let (Verdict::Holds(then) | Verdict::DoesNotHold(then)) = verdict else { continue };
-        let normal = Normal { value: then.value * scale(&rule.when, then.over_ms), unit: then.unit };
-        if let Some(measured) = change.next.measured.as_mut() {
-            measured.normal = Some(normal);
+        let Some(measured) = change.next.measured.as_mut() else { continue };
+        // A level that was there counts as one, which is no amount that could be usual.
+        if matches!(rule.when, When::Absence { .. }) && then.value <= 1.0 {
+            continue;
         }
+        let normal = Normal { value: then.value * scale(&rule.when, measured.over_ms, then.over_ms), unit: then.unit };
+        measured.normal = Some(normal);
         for message in &mut change.messages {
             message.notification.normal = Some(normal);
         }
@@ -61,20 +64,20 @@ fn lacks_normal(change: &Change, now: UnixMs) -> bool {
     begins && state.measured.is_some_and(|measured| measured.normal.is_none())
 }
 
-/// Whether a number a week ago is comparable: the day so far is not, with other hours behind it.
+/// Whether there is a number a week ago: a change and an anomaly know what is usual themselves, and a combination has no one number.
 fn has_a_week_ago(when: &When) -> bool {
-    matches!(when, When::Threshold { over: Over::Ms(_), bound: Bound::Value(_), .. } | When::Ratio { over: Over::Ms(_), .. })
+    matches!(when, When::Threshold { .. } | When::Ratio { .. } | When::Absence { .. } | When::BurnRate { .. })
 }
 
 fn a_week_ago(rule: &Rule) -> Vec<Look<'_>> {
     looks(&rule.when).into_iter().map(|look| Look { ago_ms: look.ago_ms + WEEK_MS, ..look }).collect()
 }
 
-/// What adds up over time is brought from the whole hours that were read to the length of the window.
-fn scale(when: &When, read_ms: i64) -> f64 {
+/// What adds up over time is brought from the whole hours that were read to the length of the window, be it the day so far.
+fn scale(when: &When, over_ms: i64, read_ms: i64) -> f64 {
     match when {
-        When::Threshold { aggregate: Aggregate::Sum | Aggregate::Count, over: Over::Ms(over_ms), .. } if read_ms > 0 => {
-            *over_ms as f64 / read_ms as f64
+        When::Threshold { aggregate: Aggregate::Sum | Aggregate::Count, .. } | When::Absence { .. } if read_ms > 0 => {
+            over_ms as f64 / read_ms as f64
         }
         _ => 1.0,
     }
