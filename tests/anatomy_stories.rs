@@ -393,3 +393,29 @@ fn what_was_usual_a_week_ago_is_said_of_every_condition_that_has_one_number() {
         );
     }
 }
+
+#[test]
+fn what_an_anomaly_comes_from_is_reckoned_against_the_same_hours_of_the_weeks_before() {
+    let when =
+        |labels: Value| json!({"anomaly": {"of": {"series": "bookings_total", "labels": labels}, "aggregate": "sum", "finds": "fewer"}});
+    for (why, labels, by, expected) in [
+        ("one of two routes stopped", json!({}), vec![], Some("route /a (100 %)")),
+        ("a rule for each route has none to name", json!({}), vec!["route".to_owned()], None),
+        ("a selected one is no news", json!({"route": "/a"}), vec![], None),
+    ] {
+        let mut world =
+            World::with_rules(vec![Rule { when: When::from_json(when(labels)).unwrap(), by, interval_ms: 600_000, ..switch("r") }]);
+        // Five weeks of twenty an hour, five of them on another route, which goes on.
+        let hours = (-840..1).map(|hour| {
+            let broken = (hour < 0).then(|| count("bookings_total", &[("route", "/a")], 15));
+            let cells = [count("bookings_total", &[("route", "/b")], 5), count("parapet_ticks_total", &[], 60)];
+            Slice { t: at_s(hour * 3_600), cells: broken.into_iter().chain(cells).collect() }
+        });
+        store(&world, hours.collect());
+        world.tick(at_s(4_200));
+        world.deliver(at_s(4_200));
+        let (_, emails) = said(&world);
+        assert_eq!(emails.len(), 1, "{why}");
+        assert_eq!(line(&emails[0], "Mostly"), expected, "{why}\n{}", emails[0]);
+    }
+}

@@ -1,25 +1,34 @@
 //! What explains an alert that begins or fires: its rule's cells of the live slices, now and before, by label.
 //!
 //! Only live slices are read, so two windows have 15 minutes together: a rule over more than half of that is compared over
-//! 7.5 minutes. The window before ends where the rule's window began when its condition began to hold. A gauge has no
-//! amount to share out, and a condition of several has no one change: they are not explained.
+//! 7.5 minutes. The window before ends where the rule's window began when its condition began to hold. An anomaly's hours are compared with the
+//! mean of the same hours of up to four weeks before, which its tick has read anyway. A gauge has no amount to share out, and a
+//! condition of several has no one change: they are not explained.
 
 use crate::sorted::Set as BTreeSet;
 
 use super::contributors::{Amounts, Contributor, Direction, Tally, contributors};
 use super::incident::{Step, Subject, Transition};
-use super::observe::{Coverage, Index, LIVE_MS, Labels, LiveWindow, SLICE_MS};
+use super::observe::{Coverage, Index, LIVE_MS, Labels, LiveWindow, Resolution, SLICE_MS, Stored};
+use super::quantity::{Measured, Threshold};
 use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::SeriesKey;
-use crate::time::{UnixMs, Window};
+use crate::time::{DAY_MS, UnixMs, Window};
 
 /// Alerts explained in one tick: in a storm people read a digest.
 const MAX_EXPLAINED: usize = 20;
+/// Weeks an anomaly's hours are compared with: more would dilute a season.
+const WEEKS: i64 = 4;
 
 /// `steps`, those that begin or fire with their contributors.
-pub fn explained(mut steps: Vec<(Subject, Step)>, rules: &[Rule], live: &LiveWindow, now: UnixMs) -> Vec<(Subject, Step)> {
+pub fn explained(
+    mut steps: Vec<(Subject, Step)>,
+    rules: &[Rule],
+    (live, stored): (&LiveWindow, &Stored),
+    now: UnixMs,
+) -> Vec<(Subject, Step)> {
     if live.coverage != Coverage::Whole {
         return steps;
     }
@@ -28,8 +37,12 @@ pub fn explained(mut steps: Vec<(Subject, Step)>, rules: &[Rule], live: &LiveWin
     for (subject, step) in steps.iter_mut().filter(|(_, step)| begins(step)).take(MAX_EXPLAINED) {
         let Some(state) = step.next.as_mut() else { continue };
         let Some((rule, instance)) = rules.iter().find_map(|rule| Some((rule, subject.instance_of(rule)?))) else { continue };
-        let past = past.get_or_insert_with(|| Past::new(&live.slices));
-        let found = of_rule(rule, &instance, past, state.since, now);
+        let found = match (&rule.when, state.measured) {
+            (When::Anomaly { of, aggregate, .. }, Some(measured)) => {
+                counted_hours(*aggregate).map(|counted| of_anomaly(rule, (of, counted), &instance, stored, measured)).unwrap_or_default()
+            }
+            _ => of_rule(rule, &instance, past.get_or_insert_with(|| Past::new(&live.slices)), state.since, now),
+        };
         // What was found when it began stands until there is better.
         if !found.is_empty() {
             state.contributors = found;
@@ -136,27 +149,63 @@ fn of_rule(rule: &Rule, instance: &Labels, past: &Past<'_>, since: UnixMs, now: 
         return Vec::new();
     }
     let mut tally = Tally::new();
-    let labels = open_labels(rule, &change, past);
-    let is_here = |key: &SeriesKey| instance.iter().all(|(name, value)| key.label(name).unwrap_or_default() == value);
-    let amount = |counted: Counted, cells: &[(UnixMs, &Cell)], window: &Window| {
-        cells.iter().filter(|(t, _)| window.contains(*t)).map(|(_, cell)| counted.of(cell)).sum::<f64>()
-    };
-    for (key, cells) in past.index.found(change.of).filter(|(key, _)| is_here(key)) {
+    let labels = open_labels(rule, change.of, past);
+    for (key, cells) in past.index.found(change.of).filter(|(key, _)| is_here(instance, key)) {
         let (now, before) = (amount(change.counted, cells, &recent), amount(change.counted, cells, &before));
         add(&mut tally, &labels, key, Amounts { now, before, usual: 0.0 });
     }
     let (usual, counted) = change.usual;
-    for (key, cells) in past.index.found(usual).filter(|(key, _)| is_here(key)) {
+    for (key, cells) in past.index.found(usual).filter(|(key, _)| is_here(instance, key)) {
         add(&mut tally, &labels, key, Amounts { now: 0.0, before: 0.0, usual: amount(counted, cells, &before) });
     }
     contributors(&tally, change.direction)
 }
 
+/// What of an hour adds up.
+fn counted_hours(aggregate: Aggregate) -> Option<Counted> {
+    match aggregate {
+        Aggregate::Sum => Some(Counted::Sum),
+        Aggregate::Rate | Aggregate::Count => Some(Counted::Amount),
+        _ => None,
+    }
+}
+
+fn of_anomaly(
+    rule: &Rule,
+    (of, counted): (&Selector, Counted),
+    instance: &Labels,
+    stored: &Stored,
+    measured: Measured,
+) -> Vec<Contributor> {
+    let by_the_hour = stored.iter().find(|((resolution, _), _)| *resolution == Resolution::HourByHour);
+    let Some(((_, whole), Ok(slices))) = by_the_hour else { return Vec::new() };
+    let past = Past::new(slices);
+    let recent = Window::ending_at(whole.to, measured.over_ms);
+    let ago = |weeks: i64| Window { from: recent.from.plus(-weeks * 7 * DAY_MS), to: recent.to.plus(-weeks * 7 * DAY_MS) };
+    let known: Vec<Window> = (1..=WEEKS).map(ago).filter(|window| past.oldest.is_some_and(|oldest| oldest <= window.from)).collect();
+    let mut tally = Tally::new();
+    let labels = open_labels(rule, of, &past);
+    for (key, cells) in past.index.found(of).filter(|(key, _)| is_here(instance, key)) {
+        let before = known.iter().map(|window| amount(counted, cells, window)).sum::<f64>() / (known.len() as f64).max(1.0);
+        add(&mut tally, &labels, key, Amounts { now: amount(counted, cells, &recent), before, usual: before });
+    }
+    let direction = if matches!(measured.threshold, Threshold::Above(_)) { Direction::Up } else { Direction::Down };
+    if known.is_empty() { Vec::new() } else { contributors(&tally, direction) }
+}
+
+fn is_here(instance: &Labels, key: &SeriesKey) -> bool {
+    instance.iter().all(|(name, value)| key.label(name).unwrap_or_default() == value)
+}
+
+fn amount(counted: Counted, cells: &[(UnixMs, &Cell)], window: &Window) -> f64 {
+    cells.iter().filter(|(t, _)| window.contains(*t)).map(|(_, cell)| counted.of(cell)).sum::<f64>()
+}
+
 /// The labels of the changed series that the rule neither selects by one value nor groups by.
-fn open_labels(rule: &Rule, change: &Change<'_>, past: &Past<'_>) -> BTreeSet<String> {
+fn open_labels(rule: &Rule, of: &Selector, past: &Past<'_>) -> BTreeSet<String> {
     let mut labels = BTreeSet::new();
-    for (name, _) in past.index.found(change.of).flat_map(|(key, _)| key.labels()) {
-        let fixed = change.of.labels.get(name).is_some_and(|value| !value.ends_with('*'));
+    for (name, _) in past.index.found(of).flat_map(|(key, _)| key.labels()) {
+        let fixed = of.labels.get(name).is_some_and(|value| !value.ends_with('*'));
         if !fixed && !rule.by.contains(name) && !labels.contains(name) {
             labels.insert(name.clone());
         }

@@ -237,7 +237,7 @@ pub(super) fn decide<'a>(
     let steps = pushed::dated(steps, &memory.pushed, now);
 
     // Say of what begins where it comes from, while the minutes before it are still at hand.
-    let steps = explained(steps, &config.alerting.rules, seen.live, now);
+    let steps = explained(steps, &config.alerting.rules, (seen.live, stored), now);
 
     // Keep quiet what is silenced, expected or explained by another alert: the state changes, people are told when it is over.
     let steps = suppressed(now, steps, memory, config);
