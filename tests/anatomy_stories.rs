@@ -274,7 +274,7 @@ fn what_is_an_hour_away_is_not_near_and_of_a_configuration_its_author_is_named()
 #[test]
 fn parapets_own_version_is_a_deploy_once_and_again_when_it_comes_back() {
     let world = failing();
-    let runs = |version: &str, s: i64| drop(block_on(world.db.batch(vec![stored::run_as(version, at_s(s))])).unwrap());
+    let runs = |version: &str, s: i64| drop(block_on(world.db.batch(vec![stored::insert(&stored::own(version, at_s(s)))])).unwrap());
     let known = || block_on(deploys::list(&world.db)).unwrap().deploys.into_iter().map(|it| (it.version, it.at)).collect::<Vec<_>>();
     runs("v1", -900);
     runs("v1", -800);
@@ -319,6 +319,25 @@ fn a_deploy_that_is_told_twice_is_one_and_a_bad_one_says_what_is_wrong() {
         assert_eq!(pointers(body.clone()), (status, wrong.into_iter().map(str::to_owned).collect()), "{body}");
     }
     assert_eq!(deploy(&world, &json!({"version": "v2", "at": at_s(300).rfc3339()}), at_s(0)).unwrap().0, 201, "clocks differ");
+}
+
+#[test]
+fn a_rollback_that_a_pipeline_tells_of_is_the_newest_deploy_and_a_late_report_is_not() {
+    let world = World::with_rules(vec![]);
+    let told = |version: &str, at: Option<i64>, now: i64| {
+        let mut body = json!({"version": version});
+        if let Some(at) = at {
+            body["at"] = at_s(at).rfc3339().into();
+        }
+        deploy(&world, &body, at_s(now)).unwrap().0
+    };
+    let known = || block_on(deploys::list(&world.db)).unwrap().deploys.into_iter().map(|it| (it.version, it.at)).collect::<Vec<_>>();
+    assert_eq!([told("v1", None, 0), told("v2", None, 600), told("v1", None, 900)], [201, 201, 201]);
+    let [v1, v2] = [("v1".to_owned(), at_s(900).rfc3339()), ("v2".to_owned(), at_s(600).rfc3339())];
+    assert_eq!(known(), [v1.clone(), v2.clone()]);
+    // The answers were lost, so the pipeline tells of all of it again.
+    assert_eq!([told("v1", None, 910), told("v2", Some(600), 920), told("v1", Some(0), 930)], [200, 200, 200]);
+    assert_eq!(known(), [v1, v2]);
 }
 
 #[test]

@@ -214,7 +214,7 @@ impl Engine {
     /// Writes down which version runs, once in the life of this instance: a new version is a new instance.
     async fn note_version(&self, db: &D1, now: UnixMs) {
         if let Some(version) = bindings::version(&self.env).filter(|_| !self.noted.get()) {
-            self.noted.set(db.batch(vec![deploys::run_as(&version, now)]).await.is_ok());
+            self.noted.set(db.batch(vec![deploys::insert(&deploys::own(&version, now))]).await.is_ok());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The table `deploy`, and with it what changed shortly before a moment.
 //!
-//! Invariant: a version of a service is one row however often it is told of, so a pipeline may send it again. Parapet's own
-//! version moves to the present when it comes back after another: a rollback is a change, too.
+//! Invariant: a version of a service is one row however often it is told of, so a pipeline may send it again. One that comes back after
+//! another moves to the present: a rollback is a change, too.
 
 use super::{Param, Statement, StatementResult};
 use crate::alert::nearby::{NearbyChange, REACH_MS};
@@ -29,27 +29,30 @@ pub struct Deploy {
 
 record!(Deploy { service, version, at, url, author, .. });
 
-/// Writes it down unless that version is known, then reads what is known of it. The first result's `changes` is 1 when it is new.
-pub fn insert(deploy: &Deploy) -> [Statement; 2] {
+/// Writes down that `deploy` came into force, unless it is what its service runs as by then. The result's `changes` is 1 when that is
+/// new, or when a version that ran before comes back.
+pub fn insert(deploy: &Deploy) -> Statement {
     let Deploy { service, version, at, url, author } = deploy;
-    let key = [service.as_str().into(), version.as_str().into()];
-    [
-        Statement::new(
-            "INSERT INTO deploy (service, version, at, url, author) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (service, version) DO NOTHING",
-            [service.as_str().into(), version.as_str().into(), Param::Int(at.0), url.as_str().into(), author.as_str().into()],
-        ),
-        Statement::new("SELECT service, version, at, url, author FROM deploy WHERE service = ?1 AND version = ?2", key),
-    ]
+    Statement::new(
+        "INSERT INTO deploy (service, version, at, url, author) SELECT ?1, ?2, ?3, ?4, ?5
+         WHERE ?2 <> coalesce((SELECT version FROM deploy WHERE service = ?1 AND at <= ?3 ORDER BY at DESC LIMIT 1), '')
+         ON CONFLICT (service, version) DO UPDATE SET at = excluded.at, url = excluded.url, author = excluded.author WHERE excluded.at > deploy.at",
+        [service.as_str().into(), version.as_str().into(), Param::Int(at.0), url.as_str().into(), author.as_str().into()],
+    )
 }
 
-/// Writes down that Parapet itself runs as `version` at `now`, unless that was the last it ran as.
-pub fn run_as(version: &str, now: UnixMs) -> Statement {
+/// Reads what is known of a version of a service.
+pub fn one(service: &str, version: &str) -> Statement {
     Statement::new(
-        "INSERT INTO deploy (service, version, at, url, author) SELECT 'parapet', ?1, ?2, '', 'parapet'
-         WHERE ?1 <> coalesce((SELECT version FROM deploy WHERE service = 'parapet' ORDER BY at DESC LIMIT 1), '')
-         ON CONFLICT (service, version) DO UPDATE SET at = excluded.at",
-        [version.into(), Param::Int(now.0)],
+        "SELECT service, version, at, url, author FROM deploy WHERE service = ?1 AND version = ?2",
+        [service.into(), version.into()],
     )
+}
+
+/// Parapet itself, running as `version` since `now`.
+pub fn own(version: &str, now: UnixMs) -> Deploy {
+    let name = || "parapet".to_owned();
+    Deploy { service: name(), version: version.to_owned(), at: now, url: String::new(), author: name() }
 }
 
 /// The newest [`SHOWN_ROWS`].
@@ -60,7 +63,7 @@ pub fn newest() -> Statement {
     )
 }
 
-/// The rows of [`newest`], or the second of [`insert`].
+/// The rows of [`newest`] or [`one`].
 pub fn deploys(result: StatementResult) -> Result<Vec<Deploy>, DbError> {
     result.decode("deploy")
 }

@@ -66,7 +66,11 @@ pub async fn create<D: Db>(db: &D, body: &[u8], by: &Principal, now: UnixMs) -> 
         Problem::bad_request("bad_json", format!("The body does not read: {error}. Send {{\"version\", \"service\", \"at\", \"url\"}}."))
     })?;
     let deploy = checked(&told, by, now)?;
-    let mut results = db.batch(deploys::insert(&deploy).into()).await.map_err(Problem::no_database)?.into_iter();
+    let mut results = db
+        .batch(vec![deploys::insert(&deploy), deploys::one(&deploy.service, &deploy.version)])
+        .await
+        .map_err(Problem::no_database)?
+        .into_iter();
     let is_new = results.next().is_some_and(|result| result.changes > 0);
     let known = deploys::deploys(results.next().unwrap_or_default()).map_err(Problem::no_database)?;
     let status = if is_new { 201 } else { 200 };
