@@ -117,6 +117,24 @@ fn who_acknowledges_while_a_tick_runs_is_not_told_of_a_state_that_is_past() {
 }
 
 #[test]
+fn who_hears_that_somebody_has_an_alert_before_its_group_named_it_hears_its_end() {
+    let mut world = together(&["s-one", "s-two"]);
+    minute(&mut world, 0, &[("s-one", 1.0), ("s-two", 0.0)]);
+    minute(&mut world, 1, &[("s-one", 1.0), ("s-two", 1.0)]);
+    let rows = world.db.query("SELECT id, rule FROM alerts");
+    let two = rows.iter().find(|row| row["rule"] == "s-two").unwrap()["id"].as_str().unwrap();
+    world::block_on(world.acting_on(two, &parapet::alert::respond::Act::Acknowledge, at_s(90))).unwrap();
+    for later in 2..8 {
+        minute(&mut world, later, &[("s-one", 1.0), ("s-two", 0.0)]);
+    }
+    let titles = world.http.titles(SLACK);
+    assert!(titles[1].contains("ACKNOWLEDGED") && titles[1].contains("s-two"), "{titles:#?}");
+    let told = slack_text(&world, titles.len() - 1);
+    assert!(told.contains("• over: Switch s-two after 1 min"), "{told}");
+    assert_eq!(titles.len(), 3, "{titles:#?}");
+}
+
+#[test]
 fn a_storm_is_a_digest_and_another_services_first_alert_is_not_in_it() {
     let mut storm = switch("s-storm");
     storm.by = vec!["route".into()];

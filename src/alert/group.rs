@@ -38,6 +38,7 @@ use crate::ids;
 use crate::order;
 use crate::outbox::message::{self, NewMessage, Sendable};
 use crate::record::record;
+use crate::storage::body_and_digest;
 use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 
 /// Most alerts a message names; the rest is counted. Ten lines fit a Slack section, and ten alerts fit 20 kB of webhook.
@@ -137,9 +138,13 @@ pub struct GroupChange {
     pub next: GroupState,
     /// What is said.
     pub message: Option<NewMessage>,
-    /// The alerts it was decided from, each with its version: all have to stand like that when it is written.
-    pub seen: Vec<(String, i64)>,
+    /// The alerts it was decided from: all have to stand like that when it is written.
+    pub seen: Vec<Stand>,
 }
+
+/// How an alert stands: its id, its version, and whose write that version is, if it is of the same tick. Another's write of the
+/// same version is another state; one that was read has no other.
+pub type Stand = (String, i64, Option<String>);
 
 /// What an alert of a group is to it now.
 #[derive(Debug, Clone, Copy)]
@@ -150,9 +155,16 @@ pub struct Member<'a> {
     pub is_quiet: bool,
     /// Whether this tick says of it that it no longer comes and goes, and fires.
     pub has_settled: bool,
+    /// Whether its state is this tick's, and not written yet.
+    pub is_new: bool,
 }
 
 impl Member<'_> {
+    fn stand(&self) -> Stand {
+        let digest = self.is_new.then(|| body_and_digest(self.state).1);
+        (self.state.subject.id.clone(), self.state.version, digest)
+    }
+
     /// Whether people are to believe that it fires.
     fn fires(&self) -> bool {
         self.state.phase == Phase::Firing || self.state.flapping.is_some()
@@ -223,9 +235,10 @@ fn step(
     let firing: Vec<Member<'_>> = own.iter().filter(audible).copied().collect();
     let resolved: Vec<String> = known.iter().filter(|id| !fires(id)).cloned().collect();
 
-    let seen = concerned.iter().map(|member| (member.state.subject.id.clone(), member.state.version)).collect();
-    let moved =
-        |next: GroupState, message| Some(GroupChange { next: GroupState { version: state.version + 1, at: now, ..next }, message, seen });
+    let moved = |next: GroupState, message| {
+        let seen = concerned.iter().map(Member::stand).collect();
+        Some(GroupChange { next: GroupState { version: state.version + 1, at: now, ..next }, message, seen })
+    };
     if firing.is_empty() && known.is_empty() {
         return state.opened_at.and_then(|_| moved(idle(state), None));
     }

@@ -141,7 +141,12 @@ pub fn told(state: AlertState, reason: NotifyReason, (config, addresses): (&Conf
             (next.flapping, next.flaps) = (None, Vec::new());
             known(next.heard_on(), addresses)
         }
-        NotifyReason::Acknowledged | NotifyReason::Update => known(next.heard_on(), addresses),
+        NotifyReason::Acknowledged => {
+            // Who hears that somebody has it knows that it fires, even before its group would have named it.
+            next.told = next.heard_on();
+            known(next.told.clone(), addresses)
+        }
+        NotifyReason::Update => known(next.heard_on(), addresses),
         NotifyReason::StillFiring => {
             (next.told_at, next.escalated, next.response) = (Some(now), 0, None);
             known(next.heard_on(), addresses)

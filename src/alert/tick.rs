@@ -440,11 +440,12 @@ fn decided(
     let groups = {
         let flapped: BTreeSet<&str> =
             order::set(stored.values().filter(|state| state.flapping.is_some()).map(|state| state.subject.id.as_str()));
+        let new: BTreeSet<&str> = order::set(changes.iter().map(|change| change.next.subject.id.as_str()));
         let mut states = stored;
         states.extend(changes.iter().map(|change: &Change| (change.next.subject.id.as_str(), &change.next)));
         let members = order::map(states.into_iter().map(|(id, state)| {
             let has_settled = state.phase == Phase::Firing && state.flapping.is_none() && flapped.contains(id);
-            (id, Member { state, is_quiet: quiet.contains(id), has_settled })
+            (id, Member { state, is_quiet: quiet.contains(id), has_settled, is_new: new.contains(id) })
         }));
         let opened = changes.iter().flat_map(|change| change.openings.iter().cloned());
         gather(now, &memory.groups, opened, &members, told_by)

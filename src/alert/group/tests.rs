@@ -98,7 +98,7 @@ impl Play {
 
     /// A tick: what is said, and how many fire and are over by it.
     fn tick(&mut self, now: UnixMs) -> Option<(GroupReason, u32, u32)> {
-        let member = |state| Member { state, is_quiet: self.quiet.contains(&state.subject.id), has_settled: false };
+        let member = |state| Member { state, is_quiet: self.quiet.contains(&state.subject.id), has_settled: false, is_new: false };
         let members = self.states.iter().map(|state| (state.subject.id.as_str(), member(state))).collect();
         let changes = gather(now, &self.groups, vec![self.opening()], &members, (&self.config, &self.addresses));
         let mut said = None;
