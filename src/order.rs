@@ -4,9 +4,9 @@
 //! map sorts. Here is what the Worker uses instead: an insertion sort, stable, n²/4 steps: for at most a few hundred
 //! items, which is what the callers' bounds are.
 
-use crate::sorted::Set as BTreeSet;
-
 use serde_json::{Map, Value};
+
+use crate::sorted::Set;
 
 /// Sorts by `before(a, b)`: whether `a` has to stand before `b`. Equal items keep their order.
 pub fn sort_by<T>(items: &mut [T], mut before: impl FnMut(&T, &T) -> bool) {
@@ -36,8 +36,8 @@ pub fn object(members: impl IntoIterator<Item = (String, Value)>) -> Map<String,
 }
 
 /// The items as a set.
-pub fn set<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
-    let mut set = BTreeSet::new();
+pub fn set<T: Ord>(items: impl IntoIterator<Item = T>) -> Set<T> {
+    let mut set = Set::new();
     set.extend(items);
     set
 }

@@ -5,9 +5,9 @@
 //! measured on the configuration alone it was 110 KB of code where this is 30. A text is parsed once into
 //! [`serde_json::Value`], by serde. Invariant: a key that is not listed, and a word that is not, are errors that say where.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde_json::{Map, Value};
+
+use crate::sorted;
 
 /// Why a JSON value is not what was wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -230,7 +230,7 @@ impl<T: FromJson> FromJson for Vec<T> {
     }
 }
 
-impl<T: FromJson> FromJson for BTreeMap<String, T> {
+impl<T: FromJson> FromJson for sorted::Map<String, T> {
     fn from_json(value: Value) -> Read<Self> {
         let Value::Object(map) = value else { return Err(Why::Expected("an object").into()) };
         let mut read = Self::new();

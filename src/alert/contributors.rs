@@ -4,12 +4,11 @@
 //! all values of its label that grew, so a label's shares are 0 to 1 and add up to 1 at most. What has its usual share of
 //! the traffic explains nothing, however large it is: a value is named for what it has beyond that.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use crate::order;
 use crate::record::record;
+use crate::sorted::Map;
 use crate::telemetry::series::OTHER;
 
 /// A smaller share says nothing to who reads it at night.
@@ -55,7 +54,7 @@ pub enum Direction {
 }
 
 /// Amounts by label and value. A series without a label counts under the empty value, which is never named.
-pub type Tally = BTreeMap<String, BTreeMap<String, Amounts>>;
+pub type Tally = Map<String, Map<String, Amounts>>;
 
 /// Of each label the value that explains most beyond its usual share, if that is enough; the largest shares first.
 pub fn contributors(tally: &Tally, direction: Direction) -> Vec<Contributor> {
@@ -65,7 +64,7 @@ pub fn contributors(tally: &Tally, direction: Direction) -> Vec<Contributor> {
     found
 }
 
-fn foremost(label: &str, values: &BTreeMap<String, Amounts>, direction: Direction) -> Option<Contributor> {
+fn foremost(label: &str, values: &Map<String, Amounts>, direction: Direction) -> Option<Contributor> {
     let change: f64 = values.values().map(|amounts| worsening(amounts, direction)).sum();
     if change < MIN_CHANGE {
         return None;

@@ -23,8 +23,6 @@
 //! only if every alert it names stands as this tick saw it; so nobody is told of a group that an act has changed meanwhile.
 //! An alert keeps the group it was told by until its end, whatever the routes say by then.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::incident::{AlertState, Phase};
@@ -38,6 +36,7 @@ use crate::ids;
 use crate::order;
 use crate::outbox::message::{self, NewMessage, Sendable};
 use crate::record::record;
+use crate::sorted::Map;
 use crate::storage::body_and_digest;
 use crate::time::{HOUR_MS, MINUTE_MS, UnixMs};
 
@@ -67,7 +66,7 @@ pub struct Opening {
     /// The channel.
     pub channel: String,
     /// What its alerts have in common.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// How long its first message waits.
     pub wait_ms: i64,
     /// The least time between two messages.
@@ -80,7 +79,7 @@ record!(Opening { id, channel, labels, wait_ms, interval_ms, repeat_ms, .. });
 
 impl Opening {
     /// The group of an alert with `labels` that `route` sends to `channel`; `None` if the route does not group.
-    pub fn of(route: &Branch<'_>, channel: &str, labels: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn of(route: &Branch<'_>, channel: &str, labels: &Map<String, String>) -> Option<Self> {
         if route.group_by.is_empty() {
             return None;
         }
@@ -182,10 +181,10 @@ pub fn gather(
     now: UnixMs,
     stored: &[GroupState],
     opened: impl IntoIterator<Item = Opening>,
-    members: &BTreeMap<&str, Member<'_>>,
+    members: &Map<&str, Member<'_>>,
     told_by: (&Config, &Addresses),
 ) -> Vec<GroupChange> {
-    let mut of_group: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
+    let mut of_group: Map<&str, Vec<Member<'_>>> = Map::new();
     for member in members.values() {
         for membership in &member.state.groups {
             of_group.entry(&membership.group).or_default().push(*member);
@@ -200,7 +199,7 @@ pub fn gather(
         firing: Vec::new(),
         resolved: Vec::new(),
     };
-    let mut groups: BTreeMap<String, GroupState> = order::map(stored.iter().map(|state| (state.group.id.clone(), state.clone())));
+    let mut groups: Map<String, GroupState> = order::map(stored.iter().map(|state| (state.group.id.clone(), state.clone())));
     for opening in opened {
         match groups.get_mut(&opening.id) {
             // The route's timings as they are now.
@@ -220,7 +219,7 @@ fn step(
     now: UnixMs,
     state: &GroupState,
     own: &[Member<'_>],
-    all: &BTreeMap<&str, Member<'_>>,
+    all: &Map<&str, Member<'_>>,
     (config, addresses): (&Config, &Addresses),
 ) -> Option<GroupChange> {
     let group = &state.group;
@@ -294,7 +293,7 @@ fn known(state: &GroupState, own: &[Member<'_>]) -> Vec<String> {
 }
 
 /// The alerts a message of the group may be about.
-fn concerned<'a>(known: &[String], own: &[Member<'a>], all: &BTreeMap<&str, Member<'a>>) -> Vec<Member<'a>> {
+fn concerned<'a>(known: &[String], own: &[Member<'a>], all: &Map<&str, Member<'a>>) -> Vec<Member<'a>> {
     let mut concerned = own.to_vec();
     let others = known.iter().filter(|id| !own.iter().any(|member| member.state.subject.id == **id));
     concerned.extend(others.filter_map(|id| all.get(id.as_str()).copied()));

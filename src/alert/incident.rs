@@ -4,8 +4,6 @@
 //! in time, never in ticks, and compare with `≥`, so a late or skipped tick is late, not lost. Invariants: an older tick
 //! changes nothing; a [`Signal::Hold`] (we could not look, or the rule says to wait) never resolves and never fires.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::contributors::Contributor;
@@ -21,6 +19,7 @@ use crate::config::alerting::{NoData, OnError, OpensIncident, Rule, Severity};
 use crate::ids;
 use crate::order;
 use crate::record::{record, words};
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 /// Where an alert stands.
@@ -72,7 +71,7 @@ pub struct Subject {
     /// How bad it is.
     pub severity: Severity,
     /// Labels for routing; `rule` and `severity` included.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// How long the condition must hold.
     pub for_ms: i64,
     /// How long it keeps firing after the condition last held.
@@ -80,8 +79,8 @@ pub struct Subject {
     /// One sentence: what it does to people.
     pub summary: String,
     /// More texts by name, with templates as the summary.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub annotations: Map<String, String>,
     /// Where to read what to do; may be a path, may be empty.
     pub runbook: String,
     /// Who owns it.
@@ -100,7 +99,7 @@ record!(Subject {
     for_ms,
     keep_firing_for_ms,
     summary,
-    annotations = BTreeMap::new(),
+    annotations = Map::new(),
     runbook,
     owner,
     incident = OpensIncident::Critical,

@@ -5,11 +5,10 @@
 //! refused with the place it begins. In `=` and `!=` a `*` stands for any text. Invariants: a label an alert does not have
 //! is the empty text, as in Alertmanager; a matcher's own text reads back as the same matcher.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use crate::record::{FromJson, Misread, record};
+use crate::sorted::Map;
 
 /// Longest text of one matcher, in bytes: matching takes at most this many steps for each character of a label.
 pub const MAX_MATCHER_BYTES: usize = 512;
@@ -218,7 +217,7 @@ impl Matcher {
     }
 
     /// Whether an alert with `labels` is meant.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &Map<String, String>) -> bool {
         self.takes(labels.get(&self.name).map_or("", String::as_str))
     }
 
@@ -234,7 +233,7 @@ impl Matcher {
 }
 
 /// Whether all of `matchers` mean an alert with `labels`.
-pub fn all_match(matchers: &[Matcher], labels: &BTreeMap<String, String>) -> bool {
+pub fn all_match(matchers: &[Matcher], labels: &Map<String, String>) -> bool {
     matchers.iter().all(|matcher| matcher.matches(labels))
 }
 

@@ -3,8 +3,6 @@
 //! It is stored with its outbox row and rendered at each attempt. Invariant: rendering the same notification twice gives
 //! the same bytes, so a provider's idempotency key holds over retries.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::contributors::Contributor;
@@ -16,6 +14,7 @@ use crate::config::alerting::{Compare, Severity};
 use crate::config::site::Site;
 use crate::incident::PageStatus;
 use crate::record::{record, words};
+use crate::sorted::Map;
 use crate::time::{MINUTE_MS, UnixMs, human_span};
 
 mod group;
@@ -196,12 +195,12 @@ pub struct Notification {
     /// One sentence: what is wrong and what it does to people.
     pub summary: String,
     /// The rule's other texts, by name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub annotations: Map<String, String>,
     /// What the numbers do not say: why there are none, what failed.
     pub detail: Option<String>,
     /// Labels of the alert, `severity` and `rule` included.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// The value and its threshold at this moment.
     pub measured: Option<Measured>,
     /// The worst value of the episode, in the unit of `measured`.
@@ -253,7 +252,7 @@ record!(Notification {
     rule,
     name,
     summary,
-    annotations = BTreeMap::new(),
+    annotations = Map::new(),
     detail,
     labels,
     measured,
@@ -293,9 +292,9 @@ impl Notification {
             rule: String::new(),
             name: String::new(),
             summary: String::new(),
-            annotations: BTreeMap::new(),
+            annotations: Map::new(),
             detail: None,
-            labels: BTreeMap::new(),
+            labels: Map::new(),
             measured: None,
             peak: None,
             normal: None,
@@ -357,11 +356,11 @@ impl Notification {
 
     /// The labels that say where: `route=/api/bookings, country=ZA`.
     pub fn place(&self) -> Option<String> {
-        self.place_beyond(&BTreeMap::new())
+        self.place_beyond(&Map::new())
     }
 
     /// The same without the labels that were `said` already.
-    fn place_beyond(&self, said: &BTreeMap<String, String>) -> Option<String> {
+    fn place_beyond(&self, said: &Map<String, String>) -> Option<String> {
         let labels: Vec<String> = self
             .labels
             .iter()

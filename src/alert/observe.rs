@@ -11,8 +11,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::sorted::{Map, Set};
-
 use serde::Serialize;
 
 use self::stitch::stitch;
@@ -20,6 +18,7 @@ use super::anomaly::small_count;
 use super::burn;
 use crate::config::alerting::{Over, Rule, Selector, When};
 use crate::order;
+use crate::sorted::{Map, Set};
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::{Kind, OTHER, Places, SeriesKey, name};

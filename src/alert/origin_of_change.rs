@@ -5,13 +5,12 @@
 //! mean of the same hours of up to four weeks before, which its tick has read anyway. A gauge has no amount to share out, and a
 //! condition of several has no one change: they are not explained.
 
-use crate::sorted::Set as BTreeSet;
-
 use super::contributors::{Amounts, Contributor, Direction, Tally, contributors};
 use super::incident::{Step, Subject, Transition};
 use super::observe::{Coverage, Index, LIVE_MS, Labels, LiveWindow, Resolution, SLICE_MS, Stored};
 use super::quantity::{Measured, Threshold};
 use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};
+use crate::sorted::Set;
 use crate::storage::series::Slice;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::series::SeriesKey;
@@ -202,8 +201,8 @@ fn amount(counted: Counted, cells: &[(UnixMs, &Cell)], window: &Window) -> f64 {
 }
 
 /// The labels of the changed series that the rule neither selects by one value nor groups by.
-fn open_labels(rule: &Rule, of: &Selector, past: &Past<'_>) -> BTreeSet<String> {
-    let mut labels = BTreeSet::new();
+fn open_labels(rule: &Rule, of: &Selector, past: &Past<'_>) -> Set<String> {
+    let mut labels = Set::new();
     for (name, _) in past.index.found(of).flat_map(|(key, _)| key.labels()) {
         let fixed = of.labels.get(name).is_some_and(|value| !value.ends_with('*'));
         if !fixed && !rule.by.contains(name) && !labels.contains(name) {
@@ -213,7 +212,7 @@ fn open_labels(rule: &Rule, of: &Selector, past: &Past<'_>) -> BTreeSet<String> 
     labels
 }
 
-fn add(tally: &mut Tally, labels: &BTreeSet<String>, key: &SeriesKey, amounts: Amounts) {
+fn add(tally: &mut Tally, labels: &Set<String>, key: &SeriesKey, amounts: Amounts) {
     for label in labels {
         let value = key.label(label).unwrap_or_default();
         let known = tally.entry(label.clone()).or_default().entry(value.to_owned()).or_default();

@@ -4,11 +4,10 @@
 //! what was never seen again is over, but not on the first tick after a pause of ours: who could not push then has a tick's
 //! time to push again.
 
-use crate::sorted::Map as BTreeMap;
-
 use super::incident::{AlertState, Signal, Step, Subject, Transition};
 use super::watch::ALERTNAME;
 use crate::config::alerting::{OpensIncident, Severity};
+use crate::sorted::Map;
 use crate::storage::pushed::Pushed;
 use crate::time::{MINUTE_MS, UnixMs};
 
@@ -25,7 +24,7 @@ const MAX_ANNOTATION_BYTES: usize = 2_000;
 const PLACED: [&str; 3] = ["summary", "runbook_url", "runbook"];
 
 /// The id of the alert that has these labels.
-pub fn id(labels: &BTreeMap<String, String>) -> String {
+pub fn id(labels: &Map<String, String>) -> String {
     Subject::id(RULE_PREFIX, labels)
 }
 
@@ -61,10 +60,10 @@ pub fn subject(alert: &Pushed) -> Subject {
 }
 
 /// What is told beside the summary, the description first, while there is room; a description that is the summary is told once.
-fn annotations(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn annotations(given: &Map<String, String>) -> Map<String, String> {
     let is_other = |name: &&String| !PLACED.contains(&name.as_str()) && *name != "description";
     let description = given.get_key_value("description").filter(|_| given.contains_key("summary"));
-    let (mut told, mut room) = (BTreeMap::new(), MAX_ANNOTATION_BYTES);
+    let (mut told, mut room) = (Map::new(), MAX_ANNOTATION_BYTES);
     for (name, text) in description.into_iter().chain(given.iter().filter(|(name, _)| is_other(name))) {
         let text = shortened(text);
         if let Some(left) = room.checked_sub(name.len() + text.len()) {

@@ -7,8 +7,6 @@
 //! A route is muted inside its `mute_times` and outside its `active_times`: it still takes its alerts, ends the search as ever,
 //! and its channels are told when it opens, if the alert still fires ([`super::tell`]).
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::group::{Membership, Opening, is_groupable};
@@ -16,6 +14,7 @@ use super::maintenance;
 use crate::channel::Addresses;
 use crate::config::alerting::Alerting;
 use crate::config::routes::{Branch, tried};
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 /// Who is told, and how that came about.
@@ -81,7 +80,7 @@ fn is_open(route: &Branch<'_>, alerting: &Alerting, now: UnixMs) -> bool {
 /// Whom an alert with `labels` is told to at `now`; without a moment, when no route is muted. `except` is left out: the channel the
 /// alert is about.
 pub fn route(
-    labels: &BTreeMap<String, String>,
+    labels: &Map<String, String>,
     alerting: &Alerting,
     addresses: &Addresses,
     except: Option<&str>,
@@ -124,7 +123,7 @@ pub fn route(
 fn opening(
     route: &Branch<'_>,
     channel: &str,
-    labels: &BTreeMap<String, String>,
+    labels: &Map<String, String>,
     (alerting, addresses): (&Alerting, &Addresses),
 ) -> Option<Opening> {
     let is_groupable = alerting.channels.iter().any(|known| known.id == channel && is_groupable(&known.via));

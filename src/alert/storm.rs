@@ -6,8 +6,6 @@
 //! three hundred ends, and for an escalation of all of them. Only channels whose messages can be about several alerts have digests.
 //! Invariant: every alert taken out of a message of its own is in the group, so nothing is lost by it.
 
-use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
-
 use super::group::{Membership, Opening, is_groupable};
 use super::incident::AlertState;
 use super::notification::NotifyReason;
@@ -18,6 +16,7 @@ use crate::ids;
 use crate::order;
 use crate::outbox::enqueue::Change;
 use crate::outbox::message::{NewMessage, Sendable};
+use crate::sorted::{Map, Set};
 use crate::time::MINUTE_MS;
 
 /// Most messages about single alerts that one tick sends to one channel: ten seconds of Slack at a message a second.
@@ -26,7 +25,7 @@ pub const MAX_ALONE: usize = 10;
 const DIGEST_INTERVAL_MS: i64 = 5 * MINUTE_MS;
 
 /// Turns what is too much for a channel into a digest. `stored` are the alerts before this tick.
-pub fn calm(changes: &mut [Change], stored: &BTreeMap<&str, &AlertState>, config: &Config) {
+pub fn calm(changes: &mut [Change], stored: &Map<&str, &AlertState>, config: &Config) {
     for channel in config.alerting.channels.iter().filter(|channel| is_groupable(&channel.via)) {
         let crowd = crowd(changes, stored, &channel.id);
         if crowd.len() <= MAX_ALONE {
@@ -50,7 +49,7 @@ struct Waiting {
 }
 
 /// The messages of this tick to `channel` that a digest can say.
-fn crowd(changes: &[Change], stored: &BTreeMap<&str, &AlertState>, channel: &str) -> Vec<Waiting> {
+fn crowd(changes: &[Change], stored: &Map<&str, &AlertState>, channel: &str) -> Vec<Waiting> {
     let is_new = |change: &Change| {
         let before = stored.get(change.next.subject.id.as_str());
         before.is_none_or(|before| !before.heard_on().iter().any(|told| told == channel))
@@ -85,8 +84,8 @@ fn is_to(message: &NewMessage, channel: &str) -> bool {
 }
 
 /// Those that keep their own message: the only ones of their rules, the worst first.
-fn spared(crowd: &[Waiting]) -> BTreeSet<String> {
-    let mut of_rule: BTreeMap<&str, usize> = BTreeMap::new();
+fn spared(crowd: &[Waiting]) -> Set<String> {
+    let mut of_rule: Map<&str, usize> = Map::new();
     for waiting in crowd {
         *of_rule.entry(&waiting.rule).or_default() += 1;
     }
@@ -99,7 +98,7 @@ fn digest(channel: &str) -> Opening {
     Opening {
         id: ids::derived(ids::prefix::GROUP, &["storm", channel]),
         channel: channel.to_owned(),
-        labels: BTreeMap::new(),
+        labels: Map::new(),
         wait_ms: 0,
         interval_ms: DIGEST_INTERVAL_MS,
         repeat_ms: 0,

@@ -19,8 +19,6 @@
 //! only if it, or what explains it in the end, is explained by nothing. So of alerts that fire, inhibition leaves one to be told.
 //! A rule's `depends_on` is an inhibition by the alerts of another rule, and follows the same laws.
 
-use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
-
 use serde::Serialize;
 
 use super::incident::Subject;
@@ -29,6 +27,7 @@ use super::matcher::{Matcher, all_match};
 use super::watch::{ALERTNAME, RULE_ERROR};
 use crate::config::alerting::Alerting;
 use crate::record::{record, words};
+use crate::sorted::{Map, Set};
 use crate::storage::silences::Silence;
 use crate::time::UnixMs;
 
@@ -84,7 +83,7 @@ pub struct Suppression {
 record!(Suppression { by, id, source, .. });
 
 /// The labels that matchers see: the alert's own, and `alertname` and `owner` where it has none.
-pub fn labels(subject: &Subject) -> BTreeMap<String, String> {
+pub fn labels(subject: &Subject) -> Map<String, String> {
     let mut labels = subject.labels.clone();
     labels.entry(ALERTNAME.to_owned()).or_insert_with(|| subject.name.clone());
     labels.entry("owner".to_owned()).or_insert_with(|| subject.owner.clone());
@@ -113,7 +112,7 @@ struct Inhibitor<'a> {
 #[derive(Debug)]
 struct Source {
     alert: String,
-    labels: BTreeMap<String, String>,
+    labels: Map<String, String>,
     is_target_too: bool,
 }
 
@@ -180,7 +179,7 @@ impl<'a> Inhibitor<'a> {
     }
 
     /// The alerts that explain `alert`.
-    fn sources_of<'s>(&'s self, alert: &'s str, labels: &'s BTreeMap<String, String>) -> impl Iterator<Item = &'s str> {
+    fn sources_of<'s>(&'s self, alert: &'s str, labels: &'s Map<String, String>) -> impl Iterator<Item = &'s str> {
         let is_target = all_match(&self.target, labels);
         let is_source_too = is_target && all_match(&self.source, labels);
         let same = |source: &Source| self.equal.iter().all(|name| value(&source.labels, name) == value(labels, name));
@@ -191,14 +190,14 @@ impl<'a> Inhibitor<'a> {
 }
 
 /// Of the alerts that fire, those explained by nothing, those they explain, and so on: all but what hangs in a circle.
-fn grounded<'f>(inhibitions: &[Inhibitor<'_>], firing: &[&'f Subject]) -> BTreeSet<&'f str> {
+fn grounded<'f>(inhibitions: &[Inhibitor<'_>], firing: &[&'f Subject]) -> Set<&'f str> {
     let explained_by = |subject: &&'f Subject| {
         let labels = labels(subject);
         let sources = |inhibition: &Inhibitor<'_>| inhibition.sources_of(&subject.id, &labels).map(str::to_owned).collect::<Vec<_>>();
         (subject.id.as_str(), inhibitions.iter().flat_map(sources).collect::<Vec<String>>())
     };
     let mut open: Vec<(&str, Vec<String>)> = firing.iter().map(explained_by).collect();
-    let mut grounded = BTreeSet::new();
+    let mut grounded = Set::new();
     loop {
         let known = grounded.len();
         open.retain(|(alert, sources)| {
@@ -211,7 +210,7 @@ fn grounded<'f>(inhibitions: &[Inhibitor<'_>], firing: &[&'f Subject]) -> BTreeS
     }
 }
 
-fn value<'l>(labels: &'l BTreeMap<String, String>, name: &str) -> &'l str {
+fn value<'l>(labels: &'l Map<String, String>, name: &str) -> &'l str {
     labels.get(name).map_or("", String::as_str)
 }
 

@@ -4,8 +4,6 @@
 //! fails changes nothing; a tick at a moment that is not newer than the last one's does nothing; two ticks at once have the
 //! effect of one, because each change is a compare-and-swap and each message depends on its change.
 
-use crate::sorted::{Map as BTreeMap, Set as BTreeSet};
-
 use serde::Serialize;
 
 use super::audit::is_overdue;
@@ -29,6 +27,7 @@ use crate::config::alerting::Rule;
 use crate::order;
 use crate::outbox::enqueue::{Change, enqueue, enqueue_groups, swap_statements};
 use crate::ports::{Db, DbError};
+use crate::sorted::{Map, Set};
 use crate::storage::alerts::{self, LastTick};
 use crate::storage::outbox::{self, Audit, ChannelHealth};
 use crate::storage::pushed::{self as stored_pushes, Pushed};
@@ -46,7 +45,7 @@ pub struct TickReport {
     /// How it ended.
     pub outcome: TickOutcome,
     /// Conditions by verdict.
-    pub verdicts: BTreeMap<String, usize>,
+    pub verdicts: Map<String, usize>,
     /// Alerts that are not quiet, and what happened to them.
     pub happenings: Vec<Happening>,
     /// Messages decided on.
@@ -130,7 +129,7 @@ impl TickReport {
             now,
             since: UnixMs(0),
             outcome,
-            verdicts: BTreeMap::new(),
+            verdicts: Map::new(),
             happenings: Vec::new(),
             messages: 0,
             withheld: 0,
@@ -371,14 +370,14 @@ fn signals(now: UnixMs, due: &[&Rule], config: &Config, memory: &Memory, judged:
         config.alerting.rules.iter().any(|known| known.id == *rule) && !due.iter().any(|known| known.id == *rule)
     };
     signals.extend(memory.states.iter().filter(waits).map(|state| (state.subject.clone(), Signal::Hold)));
-    let known: BTreeSet<String> = order::set(signals.iter().map(|(subject, _)| subject.id.clone()));
+    let known: Set<String> = order::set(signals.iter().map(|(subject, _)| subject.id.clone()));
     let orphans = memory.states.iter().filter(|state| !known.contains(&state.subject.id));
     signals.extend(orphans.map(|state| (state.subject.clone(), Signal::Gone)));
     signals
 }
 
 fn steps(now: UnixMs, states: &[AlertState], signals: Vec<(Subject, Signal)>) -> Vec<(Subject, Step)> {
-    let stored: BTreeMap<&str, &AlertState> = order::map(states.iter().map(|state| (state.subject.id.as_str(), state)));
+    let stored: Map<&str, &AlertState> = order::map(states.iter().map(|state| (state.subject.id.as_str(), state)));
     signals
         .into_iter()
         .map(|(subject, signal)| {
@@ -397,7 +396,7 @@ struct Quieted {
 
 /// Every step with what keeps its alert quiet; an alert explains others by how it stands after its own step.
 fn suppressed(now: UnixMs, steps: Vec<(Subject, Step)>, memory: &Memory, config: &Config) -> Vec<Quieted> {
-    let mut states: BTreeMap<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
+    let mut states: Map<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
     states.extend(steps.iter().filter_map(|(subject, step)| Some((subject.id.as_str(), step.next.as_ref()?))));
     let firing: Vec<&Subject> = states.values().filter(|state| state.phase == Phase::Firing).map(|state| &state.subject).collect();
     let suppressors = Suppressors::at(now, &memory.silences, &config.alerting, &firing);
@@ -413,8 +412,8 @@ fn decided(
     told_by: (&Config, &Addresses),
     report: &mut TickReport,
 ) -> (Vec<Change>, Vec<GroupChange>) {
-    let stored: BTreeMap<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
-    let (mut changes, mut quiet) = (Vec::new(), BTreeSet::new());
+    let stored: Map<&str, &AlertState> = order::map(memory.states.iter().map(|state| (state.subject.id.as_str(), state)));
+    let (mut changes, mut quiet) = (Vec::new(), Set::new());
     for Quieted { subject, step, suppression } in steps {
         let stored = stored.get(subject.id.as_str()).copied();
         let transition = step.transition.clone();
@@ -438,9 +437,9 @@ fn decided(
     }
     storm::calm(&mut changes, &stored, told_by.0);
     let groups = {
-        let flapped: BTreeSet<&str> =
+        let flapped: Set<&str> =
             order::set(stored.values().filter(|state| state.flapping.is_some()).map(|state| state.subject.id.as_str()));
-        let new: BTreeSet<&str> = order::set(changes.iter().map(|change| change.next.subject.id.as_str()));
+        let new: Set<&str> = order::set(changes.iter().map(|change| change.next.subject.id.as_str()));
         let mut states = stored;
         states.extend(changes.iter().map(|change: &Change| (change.next.subject.id.as_str(), &change.next)));
         let members = order::map(states.into_iter().map(|(id, state)| {

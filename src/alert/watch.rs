@@ -3,14 +3,13 @@
 //!
 //! One alert for one cause: when the Collectors do not answer, every rule is blind, and people get one message, not fifty.
 
-use crate::sorted::Map as BTreeMap;
-
 use super::evaluate::Verdict;
 use super::incident::{AlertState, Phase, Signal, Subject};
 use super::tick::Judged;
 use crate::config::alerting::{Alerting, OnError, OpensIncident, Rule, Severity};
 use crate::ids;
 use crate::order;
+use crate::sorted::Map;
 use crate::storage::outbox::ChannelHealth;
 use crate::storage::series::Slice;
 use crate::storage::silences::Silence;
@@ -48,7 +47,7 @@ pub fn blindness(judged: &[Judged<'_>]) -> (Subject, Signal) {
     };
     let name = "Parapet cannot see the site";
     let summary = "Rules cannot be evaluated: what is wrong with the site now would not be noticed.";
-    let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-blind", "blind", name, summary, Severity::Critical, BTreeMap::new()) };
+    let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-blind", "blind", name, summary, Severity::Critical, Map::new()) };
     (subject, signal)
 }
 
@@ -60,7 +59,7 @@ pub fn configuration(problem: Option<&str>) -> (Subject, Signal) {
     };
     let name = "The configuration in force cannot be used";
     let summary = "Parapet works with the last good one: what was changed since is not watched.";
-    let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-config", "config", name, summary, Severity::Warning, BTreeMap::new()) };
+    let subject = Subject { for_ms: BLIND_FOR_MS, ..own("parapet-config", "config", name, summary, Severity::Warning, Map::new()) };
     (subject, signal)
 }
 
@@ -88,7 +87,7 @@ pub fn silences_ending(silences: &[Silence], states: &[AlertState], now: UnixMs)
     };
     let (name, summary) =
         ("A silence ends soon", "What it keeps quiet still fires, and people will be told: finish the work or make it longer.");
-    (own("parapet-silence", "silence-ending", name, summary, Severity::Info, BTreeMap::new()), signal)
+    (own("parapet-silence", "silence-ending", name, summary, Severity::Info, Map::new()), signal)
 }
 
 /// How long ago the tick before this one was, as a series like any other. The first tick ever has none.
@@ -145,7 +144,7 @@ fn channel_signal(health: Option<&ChannelHealth>, told_at: Option<UnixMs>, now: 
 }
 
 /// A subject of our own. Its identity is its rule and the labels that set it apart, never its severity or a team's labels.
-fn own(rule: &str, alertname: &str, name: &str, summary: &str, severity: Severity, mut labels: BTreeMap<String, String>) -> Subject {
+fn own(rule: &str, alertname: &str, name: &str, summary: &str, severity: Severity, mut labels: Map<String, String>) -> Subject {
     let instance =
         labels.get(CHANNEL).filter(|_| rule == "parapet-channel").map_or(String::new(), |channel| format!(",{CHANNEL}={channel}"));
     let id = ids::derived(ids::prefix::ALERT, &[rule, &format!("{ALERTNAME}={alertname}{instance}")]);
@@ -161,7 +160,7 @@ fn own(rule: &str, alertname: &str, name: &str, summary: &str, severity: Severit
         for_ms: 0,
         keep_firing_for_ms: 0,
         summary: summary.to_owned(),
-        annotations: BTreeMap::new(),
+        annotations: Map::new(),
         runbook: String::new(),
         owner: "parapet".to_owned(),
         incident: OpensIncident::Critical,

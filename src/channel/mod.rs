@@ -3,8 +3,6 @@
 //! Invariant: nothing here that can be printed or stored holds a secret: [`Address`] has no readable `Debug`, and what a peer
 //! said is quoted only after every part of its address was taken out.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use crate::alert::link::{LINK_SIGNING_SECRET, Signer};
@@ -12,6 +10,7 @@ use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::{Alerting, Channel, Via};
 use crate::order;
 use crate::ports::{HttpError, HttpRequest, HttpResponse};
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 pub mod answer;
@@ -194,7 +193,7 @@ impl Address {
 
 /// The addresses of all configured channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Addresses(BTreeMap<String, Address>);
+pub struct Addresses(Map<String, Address>);
 
 impl Addresses {
     /// The addresses of the configured channels; `binding` gives a secret's text by its name.

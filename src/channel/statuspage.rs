@@ -10,14 +10,13 @@
 //! Limits (Statuspage's API documentation): name 255 characters, body 25,000; one request a second for each key over a rolling minute,
 //! answered by 420 or 429 beyond.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::{RenderError, Secret, cut, post};
 use crate::alert::notification::{Notification, NotifyReason};
 use crate::config::alerting::Severity;
 use crate::ports::{HttpRequest, HttpResponse};
+use crate::sorted;
 
 const PAGES: &str = "https://api.statuspage.io/v1/pages";
 /// Longest name of an incident.
@@ -33,7 +32,7 @@ pub struct Page<'a> {
     /// The page's id.
     pub id: &'a str,
     /// Which label (`team=ops`) is about which component.
-    pub components: &'a BTreeMap<String, String>,
+    pub components: &'a sorted::Map<String, String>,
 }
 
 /// The request that tells `page` of `notification` with the API key `key`; `open` is the alert's incident, if one is open there.
@@ -61,7 +60,7 @@ pub fn render(notification: &Notification, page: Page<'_>, key: &Secret, open: O
     Ok(request)
 }
 
-fn incident_body(notification: &Notification, components: &BTreeMap<String, String>) -> Value {
+fn incident_body(notification: &Notification, components: &sorted::Map<String, String>) -> Value {
     let over = notification.reason.is_end();
     let (impact, component) = match notification.severity {
         Severity::Critical => ("critical", Some("major_outage")),

@@ -1,5 +1,3 @@
-use crate::sorted::Map as BTreeMap;
-
 use serde_json::json;
 
 use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};
@@ -12,6 +10,7 @@ use crate::alert::sparkline::Trend;
 use crate::config::alerting::{Compare, EmailFormat, PagerDutyRegion, Severity};
 use crate::ports::{HttpError, HttpResponse};
 use crate::record::FromJson;
+use crate::sorted::Map;
 use crate::time::{MINUTE_MS, UnixMs};
 
 /// 2026-03-02T12:00:00Z.
@@ -32,9 +31,9 @@ pub(crate) fn firing() -> Notification {
         rule: "api-error-rate".into(),
         name: "API error rate".into(),
         summary: "Requests fail on our side: visitors see <errors> & cannot book.".into(),
-        annotations: BTreeMap::new(),
+        annotations: Map::new(),
         detail: None,
-        labels: BTreeMap::from([
+        labels: Map::from([
             ("rule".into(), "api-error-rate".into()),
             ("severity".into(), "critical".into()),
             ("route".into(), "/api/bookings".into()),
@@ -90,7 +89,7 @@ pub(super) fn test_message() -> Notification {
         name: "Test alert".into(),
         summary: "Does this arrive?".into(),
         detail: Some("Somebody asked for this test; nothing is wrong.".into()),
-        labels: BTreeMap::from([("severity".into(), "critical".into()), ("alertname".into(), "test".into())]),
+        labels: Map::from([("severity".into(), "critical".into()), ("alertname".into(), "test".into())]),
         measured: None,
         peak: None,
         normal: None,
@@ -124,7 +123,7 @@ fn cloudevents() -> Via {
 }
 
 fn statuspage() -> Via {
-    Via::Statuspage { secret: "PAGE_KEY".into(), page: "kctbh9vrtdwd".into(), components: BTreeMap::new() }
+    Via::Statuspage { secret: "PAGE_KEY".into(), page: "kctbh9vrtdwd".into(), components: Map::new() }
 }
 
 fn hook() -> Address {
@@ -216,7 +215,7 @@ fn every_class_of_answer_means_one_thing() {
 
 #[test]
 fn every_channel_but_the_public_one_shows_a_rules_own_text_and_most_show_what_it_comes_from() {
-    let annotations = BTreeMap::from([("description".to_owned(), "Look at the pool first.".to_owned())]);
+    let annotations = Map::from([("description".to_owned(), "Look at the pool first.".to_owned())]);
     let told = Notification { annotations, ..firing() };
     let token = secret("https://h.example/");
     let account = email::Account::new("https://mail.example.com/send", "ops@example.com", None);

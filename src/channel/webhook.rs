@@ -10,8 +10,6 @@
 //! Size: Standard Webhooks asks for less than 20 kB, which ten ordinary alerts keep; the others of a group are counted. The twelve
 //! annotations of every alert are cut at 1,000 characters, the rule's own, labels and what an alert mostly comes from or follows at 200.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{RenderError, Secret, cut, origin, post};
@@ -19,6 +17,7 @@ use crate::alert::notification::{GroupReason, Notification, NotifyReason, TREND}
 use crate::ids;
 use crate::order;
 use crate::ports::HttpRequest;
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 mod signature;
@@ -85,7 +84,7 @@ fn status(notification: &Notification) -> &'static str {
 }
 
 /// What all of them have with the same value.
-fn common<'a>(mut maps: impl Iterator<Item = BTreeMap<&'a str, String>>) -> BTreeMap<&'a str, String> {
+fn common<'a>(mut maps: impl Iterator<Item = Map<&'a str, String>>) -> Map<&'a str, String> {
     let mut common = maps.next().unwrap_or_default();
     for map in maps {
         common.retain(|name, value| map.get(name) == Some(value));
@@ -93,23 +92,23 @@ fn common<'a>(mut maps: impl Iterator<Item = BTreeMap<&'a str, String>>) -> BTre
     common
 }
 
-fn shortened(labels: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
+fn shortened(labels: &Map<String, String>) -> Map<&str, String> {
     order::map(labels.iter().map(|(name, value)| (name.as_str(), cut(value, MAX_LABEL_CHARS))))
 }
 
-fn labels(notification: &Notification) -> BTreeMap<&str, String> {
+fn labels(notification: &Notification) -> Map<&str, String> {
     let given = [("alertname", &notification.rule), ("environment", &notification.site.environment), ("site", &notification.site.name)];
     let own = notification.labels.iter().map(|(name, value)| (name.as_str(), value));
     order::map(given.into_iter().chain(own).map(|(name, value)| (name, cut(value, MAX_LABEL_CHARS))))
 }
 
 /// `{}:{alertname="api-error-rate", route="/api/bookings"}`: the same when it fires, when it resolves and when it fires again.
-fn group_key(labels: &BTreeMap<&str, String>) -> String {
+fn group_key(labels: &Map<&str, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", Value::from(value.as_str()))).collect();
     format!("{{}}:{{{}}}", pairs.join(", "))
 }
 
-fn annotations(notification: &Notification) -> BTreeMap<&str, String> {
+fn annotations(notification: &Notification) -> Map<&str, String> {
     let facts = notification.facts();
     let fact = |label: &str| facts.iter().find(|(name, _)| *name == label).map(|(_, text)| text.clone());
     let all = [

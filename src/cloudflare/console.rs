@@ -1,6 +1,4 @@
 //! Parapet's own paths: who may, then what was asked.
-
-use crate::sorted::Map as BTreeMap;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,6 +21,7 @@ use crate::channel::SLACK_SIGNING_SECRET;
 use crate::config::Config;
 use crate::edge::pipeline::Facts;
 use crate::ports::Http;
+use crate::sorted::Map;
 use crate::telemetry::buffer::{Batch, Entry};
 use crate::telemetry::window::{Detail, LIVE_MS, merge_answers};
 use crate::time::{SECOND_MS, UnixMs};
@@ -117,7 +116,7 @@ const SLACK_DELIVER_MS: u64 = 750;
 
 thread_local! {
     /// Answers of the last second, by path and window: a page full of viewers asks the Collectors once.
-    static RECENT: RefCell<BTreeMap<String, (UnixMs, &'static str, String)>> = const { RefCell::new(BTreeMap::new()) };
+    static RECENT: RefCell<Map<String, (UnixMs, &'static str, String)>> = const { RefCell::new(Map::new()) };
 }
 
 impl Call<'_> {
@@ -393,7 +392,7 @@ impl Call<'_> {
         let (entries, rejected) = ingest::read(&body, &self.config.infrastructure.ingest, self.now)?;
         let receipt = ingest::Receipt { accepted: entries.len(), rejected };
         let shards = isolate::collector_shards(self.env);
-        let mut by_shard: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
+        let mut by_shard: Map<u32, Vec<Entry>> = Map::new();
         for entry in entries {
             let key = entry.id.clone().unwrap_or_else(|| entry.key.name().to_owned());
             by_shard.entry(isolate::shard_of(key.as_bytes(), shards)).or_default().push(entry);

@@ -2,13 +2,12 @@
 //!
 //! Durations are written `30s`, `5m`, `1h`, `7d` in the file and are milliseconds here.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::business::minute_of_day;
 use super::matchers::Matchers;
 use crate::record::{choice, record, words};
+use crate::sorted::Map;
 
 /// The alerting configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -147,7 +146,7 @@ pub struct Escalation {
     /// Stable and unique.
     pub id: String,
     /// Labels an alert must have; empty matches all.
-    pub matchers: BTreeMap<String, String>,
+    pub matchers: Map<String, String>,
     /// When this policy is in force; always, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
@@ -157,7 +156,7 @@ pub struct Escalation {
     pub repeat_ms: i64,
 }
 
-record!(Escalation { id, matchers = BTreeMap::new(), hours, steps, repeat_ms = 0 });
+record!(Escalation { id, matchers = Map::new(), hours, steps, repeat_ms = 0 });
 
 /// One step of an escalation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -359,7 +358,7 @@ pub enum Via {
         /// The page's id.
         page: String,
         /// Labels as `name=value`, each with the id of the component it is about.
-        components: BTreeMap<String, String>,
+        components: Map<String, String>,
     },
     /// A consumer of CloudEvents 1.0 in structured mode.
     Cloudevents {
@@ -374,7 +373,7 @@ choice!(Via {
     Sentry "sentry" {},
     Webhook "webhook" { secret, signing_secret },
     Pagerduty "pagerduty" { secret, region = PagerDutyRegion::Us },
-    Statuspage "statuspage" { secret, page, components = BTreeMap::new() },
+    Statuspage "statuspage" { secret, page, components = Map::new() },
     Cloudevents "cloudevents" { secret },
 });
 
@@ -554,12 +553,12 @@ pub struct Rule {
     #[serde(skip_serializing_if = "OpensIncident::is_default")]
     pub incident: OpensIncident,
     /// Extra labels for routing.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// One sentence: what is wrong and what it does to people; may hold templates.
     pub summary: String,
     /// More texts with templates, by name; people see `description`, programs all.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub annotations: Map<String, String>,
     /// Where to read what to do; an absolute URL or a path below the console.
     pub runbook: String,
     /// Who owns it.
@@ -588,9 +587,9 @@ record!(Rule {
     error,
     depends_on = Vec::new(),
     incident = OpensIncident::Critical,
-    labels = BTreeMap::new(),
+    labels = Map::new(),
     summary,
-    annotations = BTreeMap::new(),
+    annotations = Map::new(),
     runbook,
     owner,
 });
@@ -738,10 +737,10 @@ pub struct Selector {
     /// The metric name.
     pub series: String,
     /// Labels that must be equal.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
 }
 
-record!(Selector { series, labels = BTreeMap::new() });
+record!(Selector { series, labels = Map::new() });
 
 /// How cells become one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

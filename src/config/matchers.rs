@@ -7,21 +7,21 @@ use serde::Serialize;
 
 use crate::alert::matcher::Matcher;
 use crate::record::{FromJson, Read};
-use crate::sorted::Map as BTreeMap;
+use crate::sorted::Map;
 
 /// All of these; none is met by every alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Matchers {
     /// Labels and their values.
-    Labels(BTreeMap<String, String>),
+    Labels(Map<String, String>),
     /// `severity=~"critical|warning"`, `team!=ops`.
     Texts(Vec<String>),
 }
 
 impl Default for Matchers {
     fn default() -> Self {
-        Self::Labels(BTreeMap::new())
+        Self::Labels(Map::new())
     }
 }
 
@@ -56,7 +56,7 @@ impl Matchers {
     }
 
     /// The first that an alert with `labels` does not meet; `None` when it meets them all.
-    pub fn unmet(&self, labels: &BTreeMap<String, String>) -> Option<Unmet> {
+    pub fn unmet(&self, labels: &Map<String, String>) -> Option<Unmet> {
         let label = match self {
             Self::Labels(wanted) => wanted.iter().find(|(label, value)| labels.get(*label) != Some(value))?.0.clone(),
             Self::Texts(texts) => texts.iter().find_map(|text| match Matcher::parse(text) {

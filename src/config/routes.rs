@@ -7,7 +7,7 @@
 
 use super::alerting::Route;
 use super::matchers::Unmet;
-use crate::sorted::Map as BTreeMap;
+use crate::sorted::Map;
 
 /// A route with what it has from those above it.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,7 @@ impl Tried {
 }
 
 /// What becomes of each route for an alert with `labels`: in order, each before those below it.
-pub fn tried<'a>(labels: &BTreeMap<String, String>, routes: &'a [Route]) -> Vec<(Branch<'a>, Tried)> {
+pub fn tried<'a>(labels: &Map<String, String>, routes: &'a [Route]) -> Vec<(Branch<'a>, Tried)> {
     let mut out = Vec::new();
     descend(labels, routes, None, Search::Open, &mut out);
     out
@@ -111,7 +111,7 @@ enum Search {
 
 /// Tries `routes`, which stand below `above`; whether one of them took the alert.
 fn descend<'a>(
-    labels: &BTreeMap<String, String>,
+    labels: &Map<String, String>,
     routes: &'a [Route],
     above: Option<&Branch<'a>>,
     mut search: Search,

@@ -7,8 +7,6 @@
 //! Invariant: what a peer answered is not forgotten while we live. A record the database did not take is kept in the
 //! [`Courier`] and written before anything is claimed again, so the database's failures alone never make a message go out twice.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::message::AttemptOutcome;
@@ -19,6 +17,7 @@ use crate::channel::{self, Address, Addresses, RenderError, timeout_ms};
 use crate::config::alerting::Channel;
 use crate::ports::{Db, DbError, Http, HttpError, HttpResponse};
 use crate::record;
+use crate::sorted::Map;
 use crate::storage::Statement;
 use crate::storage::outbox::{self, Claimed, Ended, NextDue};
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
@@ -32,7 +31,7 @@ const DB_PAUSE_MS: i64 = 5 * SECOND_MS;
 #[derive(Debug, Default)]
 pub struct Courier {
     /// Per channel, not before when: the token bucket of one token, refilled at the channel's spacing or its `Retry-After`.
-    next_send_at: BTreeMap<String, UnixMs>,
+    next_send_at: Map<String, UnixMs>,
     /// Records the database did not take.
     unrecorded: Vec<Statement>,
 }

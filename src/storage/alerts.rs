@@ -3,12 +3,11 @@
 //! Invariant: a change of an alert is a compare-and-swap on its version, so of two ticks that decided from the same state
 //! one is applied and the other is not; what depends on a change asks for its version and digest (`outbox`).
 
-use crate::sorted::Map as BTreeMap;
-
 use super::{Param, Statement, StatementResult, body_and_digest};
 use crate::alert::incident::{AlertState, Phase};
 use crate::ports::DbError;
 use crate::record::{self, record};
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 /// Rows of one JSON parameter: 200 of at most ~3 KB stay far below D1's 2 MB a value.
@@ -96,11 +95,11 @@ pub struct LastTick {
 #[derive(Default)]
 struct Told {
     since: UnixMs,
-    verdicts: BTreeMap<String, u64>,
+    verdicts: Map<String, u64>,
     overdue: Vec<String>,
 }
 
-record!(Told { since = UnixMs(0), verdicts = BTreeMap::new(), overdue = Vec::new(), .. });
+record!(Told { since = UnixMs(0), verdicts = Map::new(), overdue = Vec::new(), .. });
 
 impl LastTick {
     /// The tick at `at` with this `report`, JSON; one that does not read knows nothing.

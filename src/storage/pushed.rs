@@ -4,11 +4,10 @@
 //! so that pushes at the same moment lose nothing. Where their times overlap the earliest start stays; of ends, one that was said
 //! and is later stays beside one that lies ahead, and of two that are past the later one. Else the younger push is what counts.
 
-use crate::sorted::Map as BTreeMap;
-
 use super::{Param, Statement, StatementResult};
 use crate::ports::DbError;
 use crate::record::{self, record};
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 /// Most alerts that are kept, those that ended included: at about 1 KB each, and 6 KB at worst, a tick reads them all.
@@ -22,9 +21,9 @@ pub struct Pushed {
     /// Its id (`alr_…`).
     pub id: String,
     /// Its labels: what it is.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// What is said of it.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Map<String, String>,
     /// Since when.
     pub starts_at: UnixMs,
     /// It fires before.

@@ -7,8 +7,6 @@
 
 pub mod push;
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,6 +27,7 @@ use crate::ids;
 use crate::order;
 use crate::ports::{Db, DbError};
 use crate::record::{self, record};
+use crate::sorted::Map;
 use crate::storage::pushed::{self as stored_pushes, Pushed};
 use crate::storage::{alerts, silences as stored};
 use crate::time::{MINUTE_MS, UnixMs};
@@ -72,7 +71,7 @@ record!(PostableSilence { id, matchers = Vec::new(), comment = String::new(), cr
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GettableAlert {
-    annotations: BTreeMap<String, String>,
+    annotations: Map<String, String>,
     ends_at: String,
     fingerprint: String,
     receivers: Vec<Receiver>,
@@ -81,7 +80,7 @@ pub struct GettableAlert {
     updated_at: String,
     #[serde(rename = "generatorURL")]
     generator_url: String,
-    labels: BTreeMap<String, String>,
+    labels: Map<String, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,7 +203,7 @@ pub async fn list_alerts<D: Db>(
     let pushed: Vec<(Subject, Pushed)> = pushed.into_iter().map(|alert| (pushed::subject(&alert), alert)).collect();
     let firing = states.iter().filter(|state| state.phase == Phase::Firing);
     let own: Vec<&AlertState> = firing.clone().filter(|state| !pushed::is_pushed(&state.subject.rule)).collect();
-    let firing: BTreeMap<&str, &AlertState> = order::map(firing.map(|state| (state.subject.id.as_str(), state)));
+    let firing: Map<&str, &AlertState> = order::map(firing.map(|state| (state.subject.id.as_str(), state)));
     let subjects: Vec<&Subject> = own.iter().map(|state| &state.subject).chain(pushed.iter().map(|(subject, _)| subject)).collect();
     let suppressors = Suppressors::at(now, &silences, &config.alerting, &subjects);
     let standing = |subject: &Subject| {

@@ -1,7 +1,5 @@
 //! Test alerts and the delivery log: what is asked, checked; what is stored, as shown.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::problem::Problem;
@@ -15,6 +13,7 @@ use crate::order;
 use crate::outbox::message::{self, AttemptOutcome, MessageState, NewMessage, Sendable};
 use crate::ports::DbError;
 use crate::record;
+use crate::sorted::Map;
 use crate::storage::outbox::{AttemptRow, Audit, ChannelHealth, MessageRow};
 use crate::storage::{StatementResult, alerts};
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs, human_span};
@@ -103,12 +102,12 @@ impl TestAlert {
         Ok(routing.channels.iter().chain(&routing.off).map(new).collect())
     }
 
-    fn labels(&self) -> BTreeMap<String, String> {
+    fn labels(&self) -> Map<String, String> {
         let labels = [("rule", "test-alert"), ("alertname", "test"), ("severity", self.severity.as_str())];
         order::map(labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
 
-    fn notification(&self, id: String, alert: &str, labels: &BTreeMap<String, String>, now: UnixMs, config: &Config) -> Notification {
+    fn notification(&self, id: String, alert: &str, labels: &Map<String, String>, now: UnixMs, config: &Config) -> Notification {
         Notification {
             rule: "test-alert".to_owned(),
             name: "Test alert".to_owned(),

@@ -2,10 +2,9 @@
 //!
 //! Invariant: one `HELP` and one `TYPE` per name, its samples together. Histogram borders lie on the sketch's own grid
 //! (powers of 2), so the counts are exact and not interpolated.
-
-use crate::sorted::Map as BTreeMap;
 use std::fmt::Write as _;
 
+use crate::sorted::Map;
 use crate::telemetry::cell::{Cell, Distribution};
 use crate::telemetry::series::{Kind, SeriesKey, escape_label_value, name};
 
@@ -17,7 +16,7 @@ const BORDERS_POWERS: std::ops::RangeInclusive<i32> = -10..=6;
 
 /// The text of all totals.
 pub fn render(totals: &[(SeriesKey, Cell)]) -> String {
-    let mut by_name: BTreeMap<&str, Vec<(&SeriesKey, &Cell)>> = BTreeMap::new();
+    let mut by_name: Map<&str, Vec<(&SeriesKey, &Cell)>> = Map::new();
     for (key, cell) in totals {
         by_name.entry(key.name()).or_default().push((key, cell));
     }

@@ -1,12 +1,11 @@
 //! `GET /api/metrics/realtime`: the last minutes in one JSON document, from the Collectors' live window.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::endpoint::parameters;
 use super::problem::Problem;
 use crate::order;
+use crate::sorted::Map;
 use crate::telemetry::cell::Cell;
 use crate::telemetry::sample::StatusClass;
 use crate::telemetry::series::{SeriesKey, name};
@@ -51,12 +50,12 @@ pub struct Realtime {
     requests: Requests,
     latency_ms: Latency,
     routes: Vec<ByRoute>,
-    countries: Vec<BTreeMap<&'static str, serde_json::Value>>,
-    client_classes: Vec<BTreeMap<&'static str, serde_json::Value>>,
+    countries: Vec<Map<&'static str, serde_json::Value>>,
+    client_classes: Vec<Map<&'static str, serde_json::Value>>,
     limited: Limited,
     blocked: u64,
     origin_errors: u64,
-    business: BTreeMap<String, serde_json::Value>,
+    business: Map<String, serde_json::Value>,
     alerts: Alerts,
     health: Health,
 }
@@ -67,7 +66,7 @@ struct Requests {
     per_second: f64,
     errors_5xx: u64,
     error_ratio: f64,
-    by_status_class: BTreeMap<&'static str, u64>,
+    by_status_class: Map<&'static str, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,7 +88,7 @@ struct ByRoute {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Limited {
     total: u64,
-    by_rule: BTreeMap<String, u64>,
+    by_rule: Map<String, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -115,7 +114,7 @@ pub fn render(now: UnixMs, window_s: u32, live: &LiveAnswer, shown_business: &[S
     let errors_5xx = read.total(name::REQUESTS, Some(("class", "5xx")));
     let duration = read.merged(name::DURATION, |_| true);
     let refused = |key: &SeriesKey| matches!(key.label("decision"), Some("limited" | "failed_closed"));
-    let limited_by_rule: BTreeMap<String, u64> = order::map(read.by_label(name::LIMITED, "rule", refused));
+    let limited_by_rule: Map<String, u64> = order::map(read.by_label(name::LIMITED, "rule", refused));
     Realtime {
         at: now.rfc3339(),
         window_s,
@@ -179,7 +178,7 @@ impl Reader<'_> {
     }
 
     fn by_label(&self, name: &str, label: &str, keep: impl Fn(&SeriesKey) -> bool) -> Vec<(String, u64)> {
-        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        let mut sums: Map<String, f64> = Map::new();
         for (key, cell) in self.of(name).filter(|(key, _)| keep(key)) {
             *sums.entry(key.label(label).unwrap_or_default().to_owned()).or_default() += cell.amount();
         }
@@ -187,7 +186,7 @@ impl Reader<'_> {
     }
 
     fn routes(&self) -> Vec<ByRoute> {
-        let mut counts: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+        let mut counts: Map<(String, String), (u64, u64)> = Map::new();
         for (key, cell) in self.of(name::REQUESTS) {
             let at = (key.label("route").unwrap_or_default().to_owned(), key.label("method").unwrap_or_default().to_owned());
             let (count, errors) = counts.entry(at).or_default();
@@ -209,9 +208,8 @@ impl Reader<'_> {
     }
 
     /// Every recorded metric of the platform, the configured ones first present even when nothing came.
-    fn business(&self, shown: &[String]) -> BTreeMap<String, serde_json::Value> {
-        let mut business: BTreeMap<String, serde_json::Value> =
-            order::map(shown.iter().map(|name| (name.clone(), serde_json::Value::Null)));
+    fn business(&self, shown: &[String]) -> Map<String, serde_json::Value> {
+        let mut business: Map<String, serde_json::Value> = order::map(shown.iter().map(|name| (name.clone(), serde_json::Value::Null)));
         let names: Vec<&str> = self.cells.iter().map(|(key, _)| key.name()).filter(|name| !name::is_own(name)).collect();
         for metric in names {
             let Some(cell) = self.merged(metric, |_| true) else { continue };
@@ -246,7 +244,7 @@ fn quantile_ms(cell: Option<&Cell>, q: f64) -> Option<f64> {
     cell?.quantile(q).map(|seconds| (seconds * 1e5).round() / 1e2)
 }
 
-fn ranked(label: &'static str, mut counts: Vec<(String, u64)>) -> Vec<BTreeMap<&'static str, serde_json::Value>> {
+fn ranked(label: &'static str, mut counts: Vec<(String, u64)>) -> Vec<Map<&'static str, serde_json::Value>> {
     order::sort_by(&mut counts, |a, b| (b.1, &a.0) < (a.1, &b.0));
     counts.into_iter().map(|(value, count)| order::map([(label, value.into()), ("count", count.into())])).collect()
 }

@@ -3,8 +3,6 @@
 //! Invariant: an act and the messages that tell of it are one batch, applied by compare-and-swap on the alert's version; when
 //! a tick was faster the act is decided anew on what it wrote, at most three times. Doing the same twice is no mistake.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::auth::Principal;
@@ -20,6 +18,7 @@ use crate::ids;
 use crate::outbox::enqueue::{Change, enqueue, swap_statements};
 use crate::ports::Db;
 use crate::record::{self, record};
+use crate::sorted::Map;
 use crate::storage::alerts;
 use crate::time::{MINUTE_MS, SECOND_MS, UnixMs};
 
@@ -42,7 +41,7 @@ pub struct Shown {
     /// What is wrong.
     pub name: String,
     /// Its labels, `severity` included.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// The last measured value, in the rule's unit.
     pub value: Option<f64>,
     /// The worst value of the episode.

@@ -78,7 +78,7 @@ impl Play {
     }
 
     fn opening(&self) -> Opening {
-        Opening::of(&Branch::of(&self.config.alerting.routes[0], 0, None), "slack", &BTreeMap::from([("rule".to_owned(), "r".to_owned())]))
+        Opening::of(&Branch::of(&self.config.alerting.routes[0], 0, None), "slack", &Map::from([("rule".to_owned(), "r".to_owned())]))
             .unwrap()
     }
 
@@ -248,7 +248,7 @@ fn a_group_survives_the_round_trip() {
 #[test]
 fn groups_are_told_apart_by_route_labels_and_channel() {
     let route = |json| -> Route { FromJson::from_json(json).unwrap() };
-    let labels = |rule: &str| BTreeMap::from([("rule".to_owned(), rule.to_owned()), ("severity".to_owned(), "info".to_owned())]);
+    let labels = |rule: &str| Map::from([("rule".to_owned(), rule.to_owned()), ("severity".to_owned(), "info".to_owned())]);
     let by_rule = route(json!({"channels": [], "group_by": ["rule"]}));
     let id = |route: &Route, channel: &str, rule: &str| {
         Opening::of(&Branch::of(route, 0, None), channel, &labels(rule)).map(|opening| opening.id)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn labels(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn labels(of: &[(&str, &str)]) -> Map<String, String> {
     of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 

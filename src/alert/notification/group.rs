@@ -3,8 +3,6 @@
 //! At most ten alerts are named, the worst first, and the rest counted: ten lines fit a Slack section. A group of a single alert reads
 //! exactly as a message about that alert.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde::Serialize;
 
 use super::{Notification, NotifyReason};
@@ -12,6 +10,7 @@ use crate::alert::nearby::NearbyChange;
 use crate::alert::quantity::Normal;
 use crate::alert::sparkline::Trend;
 use crate::record::{record, words};
+use crate::sorted::Map;
 use crate::time::UnixMs;
 
 /// Why a group is told of: Alertmanager's words.
@@ -66,7 +65,7 @@ pub struct Group {
     /// The group (`grp_…`).
     pub id: String,
     /// What its alerts have in common.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// Why it is told of.
     pub reason: GroupReason,
     /// How many of them fire.

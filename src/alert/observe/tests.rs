@@ -1,9 +1,8 @@
 //! What a rule sees of live slices and stored rows, and how its instances are bounded.
 
-use crate::sorted::Map as BTreeMap;
-
 use super::*;
 use crate::config::alerting::{Aggregate, Bound, Compare, NoData, OnError, OpensIncident, Severity};
+use crate::sorted::Map;
 use crate::time::DAY_MS;
 
 const ZONE: chrono_tz::Tz = chrono_tz::Africa::Johannesburg;
@@ -32,9 +31,9 @@ fn rule(over: Over, labels: &[(&str, &str)]) -> Rule {
         no_data: NoData::Ok,
         error: OnError::Keep,
         incident: OpensIncident::Critical,
-        labels: BTreeMap::new(),
+        labels: Map::new(),
         summary: String::new(),
-        annotations: BTreeMap::new(),
+        annotations: Map::new(),
         runbook: String::new(),
         owner: String::new(),
     }
@@ -181,7 +180,7 @@ fn one_instance_for_each_set_of_values_and_for_each_alert_there_is() {
 #[test]
 fn a_change_looks_at_two_windows_that_touch_and_last_weeks_is_read_by_the_hour() {
     let change = |over_ms, against_ms| When::Change {
-        of: Selector { series: "x_total".into(), labels: BTreeMap::new() },
+        of: Selector { series: "x_total".into(), labels: Map::new() },
         aggregate: Aggregate::Sum,
         over_ms,
         against_ms,
@@ -204,7 +203,7 @@ proptest::proptest! {
     /// Whatever the window and the moment: its parts touch, do not overlap, and make up the whole.
     #[test]
     fn the_parts_of_a_window_make_it_up(over_s in 10_i64..700_000, ago_min in 0_i64..12_000, at_ms in 0_i64..7_200_000) {
-        let of = Selector { series: "x".into(), labels: BTreeMap::new() };
+        let of = Selector { series: "x".into(), labels: Map::new() };
         let look = Look { of: &of, over: Over::Ms(over_s * SECOND_MS), ago_ms: ago_min * MINUTE_MS, grain: Grain::Whole };
         let stitch = stitch(&look, NOON.plus(at_ms), ZONE);
         let mut parts: Vec<Window> = stitch.stored.iter().map(|(_, window)| *window).chain(stitch.live).collect();

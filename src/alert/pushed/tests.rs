@@ -3,7 +3,7 @@ use crate::alert::incident::step;
 
 const NOW: UnixMs = UnixMs(1_772_366_400_000); // 2026-03-01T12:00:00Z
 
-fn pairs(text: &str) -> BTreeMap<String, String> {
+fn pairs(text: &str) -> Map<String, String> {
     let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
     text.split(';').filter(|text| !text.is_empty()).map(pair).collect()
 }

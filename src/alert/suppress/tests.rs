@@ -11,7 +11,7 @@ use crate::record::FromJson;
 const NOON: UnixMs = UnixMs(1_772_452_800_000);
 
 fn subject(rule: &str, severity: Severity, own: &[(&str, &str)]) -> Subject {
-    let mut labels: BTreeMap<String, String> = own.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let mut labels: Map<String, String> = own.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     labels.extend([("rule".to_owned(), rule.to_owned()), ("severity".to_owned(), severity.as_str().to_owned())]);
     Subject {
         id: format!("alr_{rule}"),
@@ -22,7 +22,7 @@ fn subject(rule: &str, severity: Severity, own: &[(&str, &str)]) -> Subject {
         for_ms: 0,
         keep_firing_for_ms: 0,
         summary: String::new(),
-        annotations: BTreeMap::new(),
+        annotations: Map::new(),
         runbook: String::new(),
         owner: "platform".into(),
         incident: OpensIncident::Critical,

@@ -1,7 +1,5 @@
 //! Envelopes as Sentry reads them, and what is never in them.
 
-use crate::sorted::Map as BTreeMap;
-
 use proptest::prelude::*;
 use sentry_core::Envelope;
 use sentry_core::types::Dsn;
@@ -13,6 +11,7 @@ use crate::alert::quantity::{Measured, Threshold, Unit};
 use crate::config::alerting::Severity;
 use crate::config::sentry::Monitor;
 use crate::ports::HttpResponse;
+use crate::sorted::Map;
 use crate::telemetry::errors::{ErrorKind, ErrorReport};
 
 const DSN: &str = "https://0123456789abcdef0123456789abcdef@o42.ingest.sentry.io/4507";
@@ -28,7 +27,7 @@ fn firing() -> Notification {
         rule: "api-errors".to_owned(),
         name: "API error rate".to_owned(),
         summary: "Bookings fail for visitors; thandi@example.co.za saw it first".to_owned(),
-        annotations: BTreeMap::new(),
+        annotations: Map::new(),
         detail: None,
         labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         measured: Some(Measured::new(0.064, Threshold::Above(0.02), Unit::Ratio, 300_000)),
@@ -205,7 +204,7 @@ fn a_bad_dsn_is_refused_without_being_repeated() {
 #[test]
 fn labels_that_sentry_would_drop_are_cut_to_what_it_keeps() {
     let long = "x".repeat(500);
-    let labels = BTreeMap::from([("a key with spaces, and far too long".to_owned(), long), ("empty".to_owned(), " \n".to_owned())]);
+    let labels = Map::from([("a key with spaces, and far too long".to_owned(), long), ("empty".to_owned(), " \n".to_owned())]);
     let payload = payload(&render_alert(&Notification { labels, ..firing() }, DSN).unwrap());
     assert_eq!(payload["tags"]["a_key_with_spaces__and_far_too_l"].as_str().map(str::len), Some(MAX_TAG_VALUE_CHARS));
     assert_eq!(payload["tags"].get("empty"), None);

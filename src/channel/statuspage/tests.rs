@@ -5,7 +5,7 @@ use super::*;
 
 const KEY: &str = "89a229ce-1a8d-4e75-b5a0-statuspagekey";
 
-fn components() -> BTreeMap<String, String> {
+fn components() -> crate::sorted::Map<String, String> {
     let pairs = [("route=/api/bookings", "b13yz5g2cw10"), ("severity=info", "8kbf7d35c070")];
     pairs.into_iter().map(|(label, id)| (label.to_owned(), id.to_owned())).collect()
 }

@@ -1,10 +1,9 @@
 //! Checks of channels and rules: everything refers to something.
 
-use crate::sorted::Map as BTreeMap;
-
 use super::{Findings, condition, routes, texts};
 use crate::config::Config;
 use crate::config::alerting::{Alerting, Via};
+use crate::sorted::Map;
 
 /// Labels every alert has; a rule cannot set them itself.
 const GIVEN_LABELS: [&str; 2] = ["severity", "rule"];
@@ -45,7 +44,7 @@ pub(super) fn channels_and_routes(alerting: &Alerting, found: &mut Findings) {
 }
 
 /// Ids become parts of addresses, and a component is found by a whole label.
-fn statuspage(page: &str, components: &BTreeMap<String, String>, at: &str, found: &mut Findings) {
+fn statuspage(page: &str, components: &Map<String, String>, at: &str, found: &mut Findings) {
     let is_id = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
     if !is_id(page) {
         found.add(

@@ -1,11 +1,10 @@
 //! Checks of conditions: every selector selects something, every number is one the condition can use.
 
-use crate::sorted::Map as BTreeMap;
-
 use super::{Findings, alerting::ids_of, suggest};
 use crate::config::Config;
 use crate::config::alerting::{Aggregate, Bound, Compare, Finds, Over, Rule, Selector, When};
 use crate::order;
+use crate::sorted::Map;
 use crate::telemetry::series::{Kind, name};
 
 pub(super) fn condition(config: &Config, when: &When, at: &str, found: &mut Findings) {
@@ -169,7 +168,7 @@ fn of_target(config: &Config, id: &str, of: &Selector, (aggregate, over): (Aggre
 }
 
 fn selector(config: &Config, selector: &Selector, at: &str, found: &mut Findings) {
-    let own: BTreeMap<&str, &[&str]> = order::map(name::OWN.iter().map(|(name, _, labels)| (*name, *labels)));
+    let own: Map<&str, &[&str]> = order::map(name::OWN.iter().map(|(name, _, labels)| (*name, *labels)));
     let business = || config.business.shown.iter().chain(config.business.targets.iter().map(|target| &target.series)).map(String::as_str);
     match own.get(selector.series.as_str()) {
         Some(labels) => {

@@ -7,7 +7,7 @@ use crate::config::alerting::{Alerting, EVERY_LABEL, Route, Rule};
 use crate::config::matchers::Matchers;
 use crate::config::routes::{Branch, every};
 use crate::order;
-use crate::sorted::Map as BTreeMap;
+use crate::sorted::Map;
 
 /// Deeper trees nobody can follow: region, team, severity and one for what is special.
 const MAX_DEPTH: usize = 4;
@@ -51,7 +51,7 @@ fn is_reached(routes: &[Route], branch: &Branch<'_>, found: &mut Findings) {
         walked = format!("{walked}{}{}", if walked.is_empty() { "" } else { "." }, place + 1);
         let refused = own.iter().find(|matcher| {
             let is_exact = matcher.operator() == Operator::Equal && matcher.literal().is_some();
-            let alone = BTreeMap::from([(matcher.name().to_owned(), matcher.value().to_owned())]);
+            let alone = Map::from([(matcher.name().to_owned(), matcher.value().to_owned())]);
             is_exact && read(&route.matchers).iter().any(|outer| outer.name() == matcher.name() && !outer.matches(&alone))
         });
         if let Some(refused) = refused {
@@ -85,7 +85,7 @@ fn takes_all_of(earlier: &Route, later: &Route, own: &[Matcher]) -> bool {
         return earlier.iter().all(|(label, value)| later.get(label) == Some(value));
     }
     let exact = own.iter().filter(|matcher| matcher.operator() == Operator::Equal && matcher.literal().is_some());
-    let exact: BTreeMap<String, String> = order::map(exact.map(|matcher| (matcher.name().to_owned(), matcher.value().to_owned())));
+    let exact: Map<String, String> = order::map(exact.map(|matcher| (matcher.name().to_owned(), matcher.value().to_owned())));
     let asked = read(&earlier.matchers);
     asked.len() == earlier.matchers.texts().len()
         && asked.iter().all(|asked| own.contains(asked) || (exact.contains_key(asked.name()) && asked.matches(&exact)))

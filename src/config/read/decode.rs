@@ -3,8 +3,6 @@
 //! Where a mistake stands, a placeholder that reads is put and its pointer noted as lost, so the rest is still checked and
 //! nothing is concluded from what is not known. One mistake is one diagnostic: a key that is misspelt or on the wrong
 //! level is not reported missing as well.
-
-use crate::sorted::Map as BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde_json::{Value as Json, json};
@@ -13,6 +11,7 @@ use super::diagnostic::Diagnostic;
 use super::node::{Entry, Node, Place, Source, Value};
 use super::shape::{Key, Need, Shape};
 use crate::config::check;
+use crate::sorted::Map;
 
 /// Lines a text may go on over.
 const PART_LINES: usize = 20;
@@ -22,7 +21,7 @@ pub(super) struct Decoder<'a> {
     sources: &'a [Source],
     pub(super) found: Vec<Diagnostic>,
     /// Where each part of the configuration was written, by JSON pointer.
-    pub(super) places: BTreeMap<String, Place>,
+    pub(super) places: Map<String, Place>,
     /// Pointers under which a placeholder stands.
     pub(super) lost: Vec<String>,
     /// The maps around the current one, outermost first.
@@ -38,7 +37,7 @@ impl<'a> Decoder<'a> {
         Self {
             sources,
             found: Vec::new(),
-            places: BTreeMap::new(),
+            places: Map::new(),
             lost: Vec::new(),
             around: Vec::new(),
             accounted: Vec::new(),

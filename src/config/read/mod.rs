@@ -5,14 +5,13 @@
 //! Native only: the Worker sees the compact JSON that comes out.
 //!
 //! Invariant: there is a configuration exactly when there is no diagnostic.
-
-use crate::sorted::Map as BTreeMap;
 use std::path::Path;
 
 use super::Config;
 use super::check::{self, Problem};
 use super::site::Environment;
 use crate::record::FromJson;
+use crate::sorted::Map;
 
 mod decode;
 pub mod diagnostic;
@@ -146,7 +145,7 @@ fn rests_on(problem: &Problem, lost: &str) -> bool {
 }
 
 /// Where the innermost known part of `pointer` was written.
-fn place_of(places: &BTreeMap<String, Place>, pointer: &str) -> Place {
+fn place_of(places: &Map<String, Place>, pointer: &str) -> Place {
     let mut rest = pointer;
     loop {
         match (places.get(rest), rest.rfind('/')) {

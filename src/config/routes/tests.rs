@@ -10,7 +10,7 @@ fn below_root(receiver: &str, routes: &serde_json::Value) -> Vec<Route> {
     vec![FromJson::from_json(json!({ "channels": [receiver], "routes": routes })).unwrap()]
 }
 
-fn labels(text: &str) -> BTreeMap<String, String> {
+fn labels(text: &str) -> Map<String, String> {
     text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

@@ -11,7 +11,7 @@ fn pushed(id: &str, starts_at: i64, ends_at: i64) -> Pushed {
     Pushed {
         id: id.into(),
         labels: [("alertname".to_owned(), "x".to_owned())].into(),
-        annotations: BTreeMap::new(),
+        annotations: Map::new(),
         starts_at: UnixMs(starts_at),
         ends_at: UnixMs(ends_at),
         generator_url: String::new(),

@@ -4,8 +4,6 @@
 //! twice the alerts that Prometheus sends at once, and 1 MB, which stays below D1's 2 MB a value when escapes make it longer. Bounds of
 //! an alert: a tick keeps 2,000 of them in memory twice.
 
-use crate::sorted::Map as BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{AlertStatus, GettableAlert, RESOLVE_TIMEOUT_MS, Receiver, fingerprint};
@@ -14,6 +12,7 @@ use crate::alert::watch::ALERTNAME;
 use crate::order;
 use crate::ports::{Db, DbError};
 use crate::record::{self, FromJson, record};
+use crate::sorted::Map;
 use crate::storage::pushed::{self as stored, End, MAX_KEPT, Pushed};
 use crate::time::UnixMs;
 use crate::web::problem::Problem;
@@ -35,8 +34,8 @@ const MAX_NAMED: usize = 10;
 /// An alert as Alertmanager's clients push it.
 #[derive(Debug)]
 struct PostableAlert {
-    labels: BTreeMap<String, String>,
-    annotations: Option<BTreeMap<String, String>>,
+    labels: Map<String, String>,
+    annotations: Option<Map<String, String>>,
     starts_at: Option<String>,
     ends_at: Option<String>,
     generator_url: Option<String>,
@@ -66,7 +65,7 @@ fn is_name(name: &str) -> bool {
     begins && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn bytes(pairs: &BTreeMap<String, String>) -> usize {
+fn bytes(pairs: &Map<String, String>) -> usize {
     pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 

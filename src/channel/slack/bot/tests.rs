@@ -3,7 +3,7 @@
 use super::*;
 use crate::alert::notification::Group;
 use crate::channel::tests::{NOON, firing, resolved, secret, test_message};
-use crate::sorted::Map as BTreeMap;
+use crate::sorted::Map;
 
 const TOKEN: &str = "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy";
 const TS: &str = "1503435956.000247";
@@ -34,7 +34,7 @@ fn of_group(reason: GroupReason, members: usize) -> Notification {
     let alerts: Vec<Notification> = (0..members).map(alert).collect();
     let group = Group {
         id: "grp_0123456789abcdef0123".into(),
-        labels: BTreeMap::new(),
+        labels: Map::new(),
         reason,
         firing: 2,
         resolved: 0,
