@@ -35,6 +35,7 @@ export function parapet({ vars = {}, origin, main, sockets }) {
   for (const { name, class_name: exportName } of CONFIG.durable_objects.bindings) {
     env[name] = { type: "durable-object", worker: CONFIG.name, exportName };
   }
+  if (CONFIG.version_metadata) env[CONFIG.version_metadata.binding] = { type: "version-metadata" };
   if (origin) env.ORIGIN = origin;
   const classes = CONFIG.migrations.flatMap((migration) => migration.new_sqlite_classes ?? []);
   const modules = builtModules();
