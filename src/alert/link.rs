@@ -4,7 +4,7 @@
 //! secret. Invariants: the same notification to the same channel makes the same tokens, so a retry sends the same bytes; nothing of a
 //! token is believed before its code is right; the expiry tells when the message was made, so an old e-mail takes nothing that fired later.
 
-use super::notification::Notification;
+use super::notification::{Notification, NotifyReason};
 use super::respond::{Act, Verb};
 use crate::hmac::hmac_sha256;
 use crate::ids;
@@ -31,17 +31,23 @@ pub enum LinkAct {
     Acknowledge,
     /// The same for an hour.
     Snooze,
+    /// The next ones are told.
+    Escalate,
+    /// It is over.
+    Resolve,
 }
 
 impl LinkAct {
     /// Every act, in the order of an e-mail.
-    pub const ALL: [Self; 2] = [Self::Acknowledge, Self::Snooze];
+    pub const ALL: [Self; 4] = [Self::Acknowledge, Self::Snooze, Self::Escalate, Self::Resolve];
 
     /// The text in tokens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Acknowledge => Verb::Acknowledge.as_str(),
             Self::Snooze => Verb::Snooze.as_str(),
+            Self::Escalate => Verb::Escalate.as_str(),
+            Self::Resolve => Verb::Resolve.as_str(),
         }
     }
 
@@ -56,6 +62,8 @@ impl LinkAct {
         match self {
             Self::Acknowledge => "Acknowledge",
             Self::Snooze => "Snooze for 1 hour",
+            Self::Escalate => "Escalate",
+            Self::Resolve => "Resolve",
         }
     }
 
@@ -64,6 +72,17 @@ impl LinkAct {
         match self {
             Self::Acknowledge => Act::Acknowledge,
             Self::Snooze => Act::Snooze { until: now.plus(SNOOZE_MS) },
+            Self::Escalate => Act::Escalate,
+            Self::Resolve => Act::Resolve { verdict: None },
+        }
+    }
+
+    /// What people hear when it was done.
+    pub fn told_as(self) -> NotifyReason {
+        match self {
+            Self::Acknowledge | Self::Snooze => NotifyReason::Acknowledged,
+            Self::Escalate => NotifyReason::Escalated,
+            Self::Resolve => NotifyReason::Resolved,
         }
     }
 }

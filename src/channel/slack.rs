@@ -119,7 +119,8 @@ fn acts(notification: &Notification, can: Buttons) -> Vec<Value> {
         return Vec::new();
     }
     let act = |text: &str, verb: Verb| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "action_id": verb.as_str(), "value": notification.alert});
-    vec![act("Acknowledge", Verb::Acknowledge), act("Snooze 1 h", Verb::Snooze)]
+    let acts = [("Acknowledge", Verb::Acknowledge), ("Snooze 1 h", Verb::Snooze), ("Escalate", Verb::Escalate), ("Resolve", Verb::Resolve)];
+    acts.into_iter().map(|(text, verb)| act(text, verb)).collect()
 }
 
 fn shape(severity: Severity) -> char {

@@ -103,7 +103,7 @@ async fn take<D: Db>(db: &D, token: &str, signer: Option<&Signer>, told_by: (&Co
         let Ok(results) = db.batch(statements).await else { continue };
         let swapped: usize = results.iter().take(swap_statements(&changes)).map(|result| result.rows.len()).sum();
         if swapped == changes.len() {
-            return Ok(page::done(&said(next.into_iter(), NotifyReason::Acknowledged, told_by.0), &link));
+            return Ok(page::done(&said(next.into_iter(), link.act.told_as(), told_by.0), &link));
         }
     }
     Err(Refused::Unavailable)

@@ -12,7 +12,7 @@ fn acts_survive_the_round_trip() {
     for act in LinkAct::ALL {
         assert_eq!(LinkAct::from_str(act.as_str()), Some(act));
     }
-    assert_eq!(LinkAct::from_str("resolve"), None);
+    assert_eq!(LinkAct::from_str("delete"), None);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_token_that_is_not_ours_to_the_last_character_says_nothing() {
     assert_eq!(Signer::new("another-secret-of-more-than-24").unwrap().read(&token), None);
     // The right code of something that is not a link.
     let code = |payload: &str| format!("{payload}.{}", signer().code(payload));
-    for payload in ["", "alr_1", "alr_1.resolve.1.65", "alr_1.acknowledge.x.65", "alr_1.acknowledge.1.6", "alr_1.acknowledge.1.ff"] {
+    for payload in ["", "alr_1", "alr_1.delete.1.65", "alr_1.acknowledge.x.65", "alr_1.acknowledge.1.6", "alr_1.acknowledge.1.ff"] {
         assert_eq!(signer().read(&code(payload)), None, "{payload}");
     }
 }

@@ -84,13 +84,13 @@ fn an_alert_nobody_has_can_be_taken_from_the_message_when_clicks_can_be_checked(
         let acts = buttons.filter_map(|button| Some((button["action_id"].as_str()?.to_owned(), button["value"].as_str()?.to_owned())));
         acts.collect::<Vec<_>>()
     };
-    let both: Vec<_> = ["acknowledge", "snooze"].map(|verb| (verb.to_owned(), firing().alert)).to_vec();
+    let all: Vec<_> = ["acknowledge", "snooze", "escalate", "resolve"].map(|verb| (verb.to_owned(), firing().alert)).to_vec();
     for reason in NotifyReason::ALL {
         let open = matches!(
             reason,
             NotifyReason::First | NotifyReason::Escalated | NotifyReason::StillFiring | NotifyReason::Flapping | NotifyReason::Settled
         );
-        assert_eq!(acts(reason, Buttons::Acts), if open { both.clone() } else { vec![] }, "{}", reason.as_str());
+        assert_eq!(acts(reason, Buttons::Acts), if open { all.clone() } else { vec![] }, "{}", reason.as_str());
         assert_eq!(acts(reason, Buttons::Links), vec![]);
     }
 }

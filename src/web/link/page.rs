@@ -94,6 +94,8 @@ pub(super) fn button(said: &[Notification], link: &Link) -> Page {
             "Everybody who was told hears that somebody has this, and nobody else is called until it is over or somebody escalates it."
         }
         LinkAct::Snooze => "Everybody who was told hears that somebody has this for an hour. If it still fires then, they are told again.",
+        LinkAct::Escalate => "The next ones are told now, and go on being told until one of them has it.",
+        LinkAct::Resolve => "Everybody who was told hears that it is over. While what is wrong holds, it fires again: snooze it instead.",
     };
     let has_it = said.iter().find_map(|alert| alert.response.as_ref());
     let body = html! {
@@ -109,10 +111,16 @@ pub(super) fn button(said: &[Notification], link: &Link) -> Page {
 /// What was done.
 pub(super) fn done(said: &[Notification], link: &Link) -> Page {
     let (title, does) = match link.act {
-        LinkAct::Acknowledge => ("Acknowledged", "Nobody else is called until it is over or somebody escalates it."),
-        LinkAct::Snooze => ("Snoozed for 1 hour", "If it still fires in an hour, they are told again."),
+        LinkAct::Acknowledge => {
+            ("Acknowledged", "Everybody who was told of it hears so now. Nobody else is called until it is over or somebody escalates it.")
+        }
+        LinkAct::Snooze => {
+            ("Snoozed for 1 hour", "Everybody who was told of it hears so now. If it still fires in an hour, they are told again.")
+        }
+        LinkAct::Escalate => ("Escalated", "The next ones are told now."),
+        LinkAct::Resolve => ("Resolved", "Everybody who was told of it hears so now. While what is wrong holds, it fires again."),
     };
-    let body = html! { p { "Everybody who was told of it hears so now. " (does) } (facts(said)) };
+    let body = html! { p { (does) } (facts(said)) };
     page(200, &format!("{title}: {}", headline(said)), &body)
 }
 

@@ -99,8 +99,8 @@ fn title(page: &Page) -> (u16, String) {
 fn the_page_says_what_the_button_does_and_looking_does_nothing() {
     let mailbox = Mailbox::with_alert();
     let before = mailbox.state();
-    for (act, name) in [(LinkAct::Acknowledge, "acknowledge"), (LinkAct::Snooze, "snooze")] {
-        let token = mailbox.token(act, "email");
+    for act in LinkAct::ALL {
+        let (name, token) = (act.as_str(), mailbox.token(act, "email"));
         let page = mailbox.get(&token, 2 * MINUTE_MS);
         assert_eq!(page, mailbox.get(&token, 2 * MINUTE_MS));
         insta::assert_snapshot!(name, page.html.replace("><", ">\n<").replace('\u{a0}', "␣"));
@@ -132,6 +132,20 @@ fn the_button_takes_the_alert_once_and_everybody_hears_it() {
     let page = mailbox.post(&late, 4 * MINUTE_MS);
     assert_eq!(title(&page), (409, "Somebody has this alert".to_owned()));
     assert!(page.html.contains("e-mail link (email) acknowledged it at 02:03 SAST on 2 Mar"), "{}", page.html);
+}
+
+#[test]
+fn who_asks_for_help_or_says_that_it_is_over_is_heard() {
+    let mailbox = Mailbox::with_alert();
+    assert_eq!(mailbox.post(&mailbox.token(LinkAct::Acknowledge, "email"), MINUTE_MS).status, 200);
+    let page = mailbox.post(&mailbox.token(LinkAct::Escalate, "email"), 2 * MINUTE_MS);
+    assert!(page.status == 200 && title(&page).1.starts_with("Escalated: "), "{}", page.html);
+    assert_eq!((mailbox.state().response, mailbox.state().escalated), (None, 1), "nobody has it until somebody takes it anew");
+    let page = mailbox.post(&mailbox.token(LinkAct::Resolve, "email"), 3 * MINUTE_MS);
+    assert!(page.status == 200 && title(&page).1.starts_with("Resolved: "), "{}", page.html);
+    assert_eq!(mailbox.state().phase, Phase::Resolved);
+    let page = mailbox.get(&mailbox.token(LinkAct::Snooze, "email"), 4 * MINUTE_MS);
+    assert_eq!(title(&page), (409, "This alert is over".to_owned()));
 }
 
 #[test]
