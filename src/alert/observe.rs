@@ -13,6 +13,7 @@ use std::collections::btree_map::Entry;
 
 use serde::Serialize;
 
+pub(super) use self::stitch::cut_off;
 use self::stitch::stitch;
 use super::anomaly::small_count;
 use super::burn;

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::evaluate::{Moment, Verdict, condition, zone};
-use super::observe::{Index, Labels, Observation, looks};
+use super::observe::{Index, Labels, Observation, cut_off, looks};
 use super::quantity::{Measured, Threshold, Unit};
 use super::sparkline::{Trend, line, worst};
 use crate::config::Config;
@@ -29,8 +29,6 @@ const STEP_MS: i64 = 2 * MINUTE_MS;
 const SHORT_POINTS: i64 = 16;
 /// Hours of a long window's line.
 const LONG_POINTS: i64 = 24;
-/// From how long ago on live slices are read: as `observe` does.
-const CUT_OFF_MS: i64 = 10 * MINUTE_MS;
 
 /// What is drawn of a condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,10 +203,6 @@ impl Plan {
         }
         lane
     }
-}
-
-fn cut_off(now: UnixMs) -> UnixMs {
-    now.plus(-CUT_OFF_MS).floor(MINUTE_MS)
 }
 
 /// One look's cells, a few for each minute or hour: one of each kind.

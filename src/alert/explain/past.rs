@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::evaluate::{Moment, zone};
 use super::super::incident::{AlertState, Subject};
 use super::super::observe::{
-    Blindness, Coverage, LIVE_MS, LiveWindow, Resolution, SLICE_MS, View, looks, observe, reads_live, stored_reads,
+    Blindness, Coverage, LIVE_MS, LiveWindow, Resolution, SLICE_MS, View, cut_off, looks, observe, reads_live, stored_reads,
 };
 use super::super::suppress::Suppressors;
 use super::super::tick::{Memory, read_stored, remembered};
@@ -26,8 +26,6 @@ use crate::storage::series::{self, Slice};
 use crate::telemetry::series::name;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs, Window};
 
-/// From how long ago on live slices are read: older minutes are surely written.
-const CUT_OFF_MS: i64 = 10 * MINUTE_MS;
 /// How far from the moment a message is still shown.
 const AROUND_MS: i64 = HOUR_MS;
 /// Messages of the rule's alerts that are shown: ten channels, five times.
@@ -93,10 +91,6 @@ pub async fn explain(
         "alerts": alerts,
     });
     Ok(with(explained, of_rule(rule)))
-}
-
-fn cut_off(now: UnixMs) -> UnixMs {
-    now.plus(-CUT_OFF_MS).floor(MINUTE_MS)
 }
 
 /// What stands in for the live slices of `minute`: the stored minutes before it, each at its end, and the live slices of now where those

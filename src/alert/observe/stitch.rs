@@ -13,6 +13,11 @@ const HOURS_FROM_MS: i64 = 6 * HOUR_MS;
 /// From this age on only hours are read: minutes are kept for seven days.
 const MINUTES_UNTIL_MS: i64 = 6 * DAY_MS;
 
+/// From when on live slices are read at `now`: older minutes are surely written.
+pub(in crate::alert) fn cut_off(now: UnixMs) -> UnixMs {
+    now.plus(-CUT_OFF_MS).floor(MINUTE_MS)
+}
+
 /// A look's window, and which parts of it are read where.
 pub(super) struct Stitch {
     pub(super) whole: Window,
@@ -22,7 +27,7 @@ pub(super) struct Stitch {
 
 /// Starts are floored to the bucket they fall in, so a window is at most one bucket longer than asked, never shorter.
 pub(super) fn stitch(look: &Look<'_>, now: UnixMs, zone: chrono_tz::Tz) -> Stitch {
-    let cut_off = now.plus(-CUT_OFF_MS).floor(MINUTE_MS);
+    let cut_off = cut_off(now);
     if let (Grain::Hours, Over::Ms(ms)) = (look.grain, look.over) {
         let whole = Window { from: cut_off.floor(HOUR_MS).plus(-ms), to: cut_off.floor(HOUR_MS) };
         return Stitch { whole, stored: vec![(Resolution::HourByHour, whole)], live: None };
