@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use super::endpoint::parameters;
 use super::problem::Problem;
 use crate::alert::shift::{Shift, shifts};
 use crate::channel::email::percent_decoded;
@@ -84,7 +85,7 @@ pub async fn alerts<D: Db>(db: &D, query: &str, config: &Config, now: UnixMs) ->
 
 fn stretch(query: &str, now: UnixMs) -> Result<(UnixMs, UnixMs), Problem> {
     let (mut from, mut to) = (None, now);
-    for (key, value) in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+    for (key, value) in parameters(query) {
         let bad = |what: &str| Problem::bad_request("bad_query", format!("`{key}={value}`: {what}"));
         let moment = || UnixMs::from_rfc3339(&percent_decoded(value)).ok_or_else(|| bad("write a moment such as 2027-03-01T00:00:00Z."));
         match key {

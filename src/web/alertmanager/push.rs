@@ -10,7 +10,7 @@ use super::{AlertStatus, GettableAlert, RESOLVE_TIMEOUT_MS, Receiver, fingerprin
 use crate::alert::pushed;
 use crate::alert::watch::ALERTNAME;
 use crate::order;
-use crate::ports::{Db, DbError};
+use crate::ports::Db;
 use crate::record::{self, FromJson, record};
 use crate::sorted::Map;
 use crate::storage::pushed::{self as stored, End, MAX_KEPT, Pushed};
@@ -128,9 +128,8 @@ pub async fn push<D: Db>(db: &D, body: &[u8], now: UnixMs) -> Result<Value, Prob
         wrong.push(format!("And {} more.", refused - MAX_NAMED));
     }
     if !alerts.is_empty() {
-        let unavailable = |_: DbError| Problem::unavailable("The database");
-        let stored = db.batch(vec![stored::upsert(&alerts, now)]).await.map_err(unavailable)?.pop().unwrap_or_default();
-        let kept = order::set(stored::kept(stored).map_err(unavailable)?);
+        let stored = db.batch(vec![stored::upsert(&alerts, now)]).await.map_err(Problem::no_database)?.pop().unwrap_or_default();
+        let kept = order::set(stored::kept(stored).map_err(Problem::no_database)?);
         let left_out = alerts.iter().filter(|(alert, _)| !kept.contains(&alert.id)).count();
         if left_out > 0 {
             wrong.push(format!("{left_out} are not kept, since {MAX_KEPT} others are: push fewer, with labels that last."));
