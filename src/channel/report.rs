@@ -1,18 +1,14 @@
 //! The weekly report in Slack and in an e-mail.
 //!
-//! Slack's limits (docs.slack.dev, Block Kit): a header of 150 characters, a section of 3,000; whatever a rule is called, a text is cut
-//! before it is too long. Nothing here looks anything up: the sentences are the report's own.
+//! Slack's limits are those of [`super::slack`]: whatever a rule is called, a text is cut before it is too long. Nothing here looks anything up: the sentences are the report's own.
 
 use maud::{DOCTYPE, html};
 use serde_json::{Value, json};
 
-use super::slack::escaped;
-use super::{cut, is_web_url};
+use super::cut;
+use super::slack::{MAX_FIELD_CHARS, MAX_HEADER_CHARS, MAX_SECTION_CHARS, escaped, link_buttons};
 use crate::alert::notification::{Notification, Weekly};
 
-const MAX_HEADER_CHARS: usize = 150;
-const MAX_SECTION_CHARS: usize = 3_000;
-const MAX_CONTEXT_CHARS: usize = 2_000;
 const RULES: &str = "The noisiest rules";
 const SHIFTS: &str = "Who was on call";
 /// What the numbers are.
@@ -31,10 +27,8 @@ pub(super) fn slack_blocks(notification: &Notification, weekly: &Weekly) -> Valu
     }
     let note = if weekly.alerts == 0 { String::new() } else { format!(" · {NOTE}") };
     let context = format!("{} · {}{note}", notification.alert, notification.id);
-    blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": escaped(&context, MAX_CONTEXT_CHARS)}]}));
-    let usable = links(notification, weekly).into_iter().filter(|(_, url)| is_web_url(url));
-    let buttons: Vec<Value> =
-        usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url})).collect();
+    blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": escaped(&context, MAX_FIELD_CHARS)}]}));
+    let buttons: Vec<Value> = link_buttons(links(notification, weekly).into_iter()).collect();
     if !buttons.is_empty() {
         blocks.push(json!({"type": "actions", "elements": buttons}));
     }

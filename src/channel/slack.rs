@@ -15,9 +15,9 @@ use crate::ports::HttpRequest;
 
 pub mod bot;
 
-const MAX_HEADER_CHARS: usize = 150;
-const MAX_SECTION_CHARS: usize = 3_000;
-const MAX_FIELD_CHARS: usize = 2_000;
+pub(super) const MAX_HEADER_CHARS: usize = 150;
+pub(super) const MAX_SECTION_CHARS: usize = 3_000;
+pub(super) const MAX_FIELD_CHARS: usize = 2_000;
 const MAX_FIELDS: usize = 10;
 
 /// What the buttons of messages can do.
@@ -107,10 +107,14 @@ fn context(notification: &Notification) -> String {
 fn buttons(notification: &Notification, can: Buttons) -> Vec<Value> {
     let mut buttons = acts(notification, can);
     let links = [("Dashboard", Some(notification.dashboard.as_str())), ("Runbook", notification.runbook.as_deref())];
-    // A button with a URL that Slack refuses would cost the whole message.
-    let usable = links.into_iter().filter_map(|(text, url)| Some((text, url.filter(|url| is_web_url(url))?)));
-    buttons.extend(usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url})));
+    buttons.extend(link_buttons(links.into_iter().filter_map(|(text, url)| Some((text, url?)))));
     buttons
+}
+
+/// Buttons that open pages; one with a URL that Slack refuses would cost the whole message.
+pub(super) fn link_buttons<'a>(links: impl Iterator<Item = (&'a str, &'a str)>) -> impl Iterator<Item = Value> {
+    let usable = links.filter(|(_, url)| is_web_url(url));
+    usable.map(|(text, url)| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "url": url}))
 }
 
 /// What can be done about an alert that fires and that nobody has.
