@@ -1,3 +1,5 @@
+//! What every channel has in common: classes of answers, texts that are told, secrets that are not.
+
 use serde_json::json;
 
 use super::answer::{Answer, DeliveryOutcome, classify, retry_after_ms};

@@ -1,3 +1,5 @@
+//! What a link's token says, and that nothing else is believed.
+
 use super::*;
 use crate::channel::tests::firing;
 

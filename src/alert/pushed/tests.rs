@@ -1,3 +1,5 @@
+//! What a pushed alert is about, and when it is over.
+
 use super::*;
 use crate::alert::incident::step;
 

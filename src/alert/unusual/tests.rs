@@ -1,3 +1,5 @@
+//! When an hour is not what is usual for it, as a rule sees it.
+
 use std::collections::BTreeMap;
 
 use super::*;

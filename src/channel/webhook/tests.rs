@@ -1,3 +1,5 @@
+//! Alertmanager's body and Standard Webhooks' signature.
+
 use super::super::tests::{NOON, firing, resolved, secret, test_message};
 use super::*;
 use crate::alert::contributors::Contributor;

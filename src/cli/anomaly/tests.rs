@@ -1,3 +1,5 @@
+//! Scores of a file of points, and what is no such file.
+
 use std::fmt::Write as _;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What people read of a backtest, and of two that are compared.
+
 use super::*;
 use crate::config::alerting::When;
 use crate::config::read;

@@ -1,3 +1,5 @@
+//! What people read of a rule's explanation.
+
 use super::*;
 
 /// What the API's own snapshot holds, so that what is printed is what a deployment says.

@@ -1,3 +1,5 @@
+//! What people read of a week's rules and shifts.
+
 use super::*;
 
 /// What the API's own story holds, so that what is printed is what a deployment says.

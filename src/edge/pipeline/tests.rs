@@ -1,3 +1,5 @@
+//! Which way a request goes, and what is asked and counted on it.
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

@@ -1,3 +1,5 @@
+//! What is scrubbed of texts, kind by kind, and what stays.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! What of an alert's changes is an incident's business.
+
 use super::*;
 use crate::alert::incident::tests::subject;
 use crate::alert::respond::{Act, AlarmVerdict, respond};

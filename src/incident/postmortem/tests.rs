@@ -1,3 +1,5 @@
+//! The draft where little is known, and texts that strangers chose.
+
 use super::*;
 use crate::alert::respond::AlarmVerdict;
 use crate::config::alerting::Severity;

@@ -1,3 +1,5 @@
+//! What is kept of an episode, and the medians of many.
+
 use super::*;
 use crate::alert::respond::{AlarmVerdict, Response};
 use crate::outbox::enqueue::{Change, enqueue};

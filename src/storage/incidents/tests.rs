@@ -1,3 +1,5 @@
+//! Which alerts join which incident, by the real SQL.
+
 use super::*;
 use crate::alert::incident::{AlertState, Phase};
 use crate::config::alerting::OpensIncident;

@@ -1,3 +1,5 @@
+//! What a step of delivery costs in a storm, and after one.
+
 use super::*;
 use crate::ports::Db;
 use crate::storage::sqlite::{Sqlite, now_or_never};

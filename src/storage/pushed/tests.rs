@@ -1,3 +1,5 @@
+//! Two pushes of one alert, row by row as Alertmanager merges them, and the bound on how many are kept.
+
 use super::*;
 use crate::alert::incident::tests::subject;
 use crate::alert::incident::{AlertState, Phase, Signal, step};

@@ -1,3 +1,5 @@
+//! Flushes: every request in one of them, sent until somebody has it.
+
 use super::*;
 
 fn sample(table: &mut RouteTable, path: &str, status: u16) -> Sample {

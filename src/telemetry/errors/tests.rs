@@ -1,3 +1,5 @@
+//! Which errors are one, and how many are sent.
+
 use proptest::prelude::*;
 
 use super::*;

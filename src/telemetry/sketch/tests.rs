@@ -1,3 +1,5 @@
+//! Buckets, quantiles and the stored format of a sketch.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A Collector's window: late values, bounds and what is written of it.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What clients of Alertmanager ask, in its own shapes.
+
 use serde_json::Value;
 
 use super::*;

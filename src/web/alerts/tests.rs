@@ -1,3 +1,5 @@
+//! Test alerts: what is read, what is refused, and where they go.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The delivery log page by page, and messages that are sent again.
+
 use super::*;
 use crate::alert::incident::tests::subject;
 use crate::alert::incident::{Signal, step};

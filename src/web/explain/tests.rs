@@ -1,3 +1,5 @@
+//! Which rule and which moment are asked about.
+
 use super::*;
 use crate::alert::observe::Coverage;
 use crate::config::site::Environment;

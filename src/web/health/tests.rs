@@ -1,3 +1,5 @@
+//! What health says of a deployment, and of what is missing in it.
+
 use super::*;
 use crate::config::site::Environment;
 

@@ -1,3 +1,5 @@
+//! Incidents as they are opened, edited and shown.
+
 use super::*;
 use crate::incident::Opening;
 use crate::storage::sqlite::{Failure, Sqlite, now_or_never};

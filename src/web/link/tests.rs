@@ -1,3 +1,5 @@
+//! The pages of a link, and what their button does.
+
 use std::cell::Cell;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Alerts that are listed, taken and resolved by API.
+
 use super::*;
 use crate::alert::incident::tests::subject;
 use crate::alert::incident::{Signal, step};

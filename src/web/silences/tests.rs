@@ -1,3 +1,5 @@
+//! Silences that are made, listed and ended by API.
+
 use super::*;
 use crate::storage::sqlite::{Failure, Sqlite, now_or_never};
 use crate::time::HOUR_MS;

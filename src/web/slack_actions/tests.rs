@@ -1,3 +1,5 @@
+//! Whose clicks are believed, and what they ask for.
+
 use super::*;
 
 /// Slack's own example (docs.slack.dev, "Verifying requests from Slack").

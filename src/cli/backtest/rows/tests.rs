@@ -1,3 +1,5 @@
+//! Stored history as files: exported, one row a line, gzipped, or none of these.
+
 use std::io::Write as _;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What one configuration makes of a history.
+
 use super::*;
 use crate::config::read;
 use crate::config::site::Environment;

@@ -1,3 +1,5 @@
+//! Files of rule tests: every mistake at once, with its place.
+
 use super::*;
 use crate::config::read::{self, Paint};
 

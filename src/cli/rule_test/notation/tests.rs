@@ -1,3 +1,5 @@
+//! promtool's notation of series, form by form.
+
 use proptest::prelude::*;
 
 use super::*;

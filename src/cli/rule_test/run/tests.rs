@@ -1,3 +1,5 @@
+//! What a sample means to the tick that sees it.
+
 use super::super::file;
 use super::*;
 use crate::config::alerting::{Aggregate, Bound, Compare, Over, Rule, Selector, When};

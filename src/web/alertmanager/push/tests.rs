@@ -1,3 +1,5 @@
+//! What clients of Alertmanager push, what is taken of it, and what is said of the rest.
+
 use super::*;
 use crate::storage::sqlite::{Sqlite, now_or_never};
 use crate::time::MINUTE_MS;
